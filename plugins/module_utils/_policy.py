@@ -1,0 +1,238 @@
+# Copyright (c) 2026, playout.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The policy of one enforcement point: what the planner hands to a backend.
+
+Plain data. Ports are text, ``"80"`` or ``"20001-29999"``; addresses are text in CIDR spelling, a single
+host without its prefix length, and the word ``any`` alone stands for every address of the family.
+Lists are merged and sorted by the planner: no backend has to merge again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import typing as t
+from dataclasses import asdict, dataclass, field, fields
+
+ANY = "any"
+DIRECTIONS = ("in", "forward", "out")
+FAMILIES = ("ipv4", "ipv6")
+PROTOCOLS = ("tcp", "udp")
+
+Texts = t.Tuple[str, ...]
+
+
+class PolicyError(ValueError):
+    """A policy that no backend may apply; the message names the element and the value."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What one enforcement point lets through: sources times ports (times destinations).
+
+    ``in`` is towards the host itself and has no destinations, ``out`` leaves the host itself and has no
+    sources, ``forward`` has both and names the addresses behind the translation.
+    """
+
+    id: str
+    services: Texts
+    direction: str
+    family: str
+    protocol: str
+    ports: Texts
+    sources: Texts
+    destinations: Texts
+    comment: str
+
+
+@dataclass(frozen=True)
+class Forward:
+    """What a gateway translates (DNAT).
+
+    Without ``external_addresses`` it matches what arrives for the gateway itself on a WAN interface.
+    Either external and internal ports are the same lists, or each is a single port.
+    """
+
+    id: str
+    services: Texts
+    family: str
+    protocol: str
+    external_addresses: Texts
+    external_ports: Texts
+    to_address: str
+    to_ports: Texts
+    sources: Texts
+    comment: str
+
+
+@dataclass(frozen=True)
+class Helper:
+    """A connection-tracking helper for control connections to these addresses (after translation)."""
+
+    name: str
+    protocol: str
+    port: int
+    addresses: Texts
+
+
+@dataclass(frozen=True)
+class Transit:
+    """Transit that the plan governs: what is not let through by a rule is dropped."""
+
+    family: str
+    protocol: str
+    ports: Texts
+    sources: Texts
+    destinations: Texts
+
+
+@dataclass(frozen=True)
+class Governed:
+    """The ports that the plan governs here: protocol -> ports towards (in) and from (out) the host itself, in both
+    families, and the governed transit of a gateway."""
+
+    inbound: t.Mapping[str, Texts] = field(default_factory=dict)
+    outbound: t.Mapping[str, Texts] = field(default_factory=dict)
+    forward: t.Tuple[Transit, ...] = ()
+
+
+@dataclass(frozen=True)
+class Management:
+    """Who may manage the host (TCP), besides the connection in use. Mixed families."""
+
+    ports: Texts = ()
+    sources: Texts = ()
+
+
+@dataclass(frozen=True)
+class Keep:
+    """What ``default_deny`` leaves open for the site's own purposes. Mixed families."""
+
+    protocol: str
+    ports: Texts
+    sources: Texts
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """How a gateway's policy meets its interfaces. Empty interface lists: not declared."""
+
+    wan_interfaces: Texts = ()
+    lan_interfaces: Texts = ()
+    transit: str = "leave"
+    hairpin: bool = False
+
+
+@dataclass(frozen=True)
+class Policy:
+    """All rules and forwards of one enforcement point."""
+
+    host: str
+    rules: t.Tuple[Rule, ...] = ()
+    forwards: t.Tuple[Forward, ...] = ()
+    helpers: t.Tuple[Helper, ...] = ()
+    governed: Governed = field(default_factory=Governed)
+    masquerade: bool = False
+    management: Management = field(default_factory=Management)
+    keep: t.Tuple[Keep, ...] = ()
+    gateway: t.Optional[Gateway] = None
+
+    def to_dict(self) -> t.Dict[str, t.Any]:
+        """Return the policy as fresh lists and dicts of plain values, with its ``digest`` (sha256, hex)."""
+        data = _plain(asdict(self))
+        governed = data["governed"]
+        data["governed"] = {
+            "in": governed["inbound"],
+            "out": governed["outbound"],
+            "forward": governed["forward"],
+        }
+        data["digest"] = hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
+        return data
+
+    @classmethod
+    def from_dict(cls, data: t.Mapping[str, t.Any]) -> Policy:
+        """Read what ``to_dict`` wrote (or a person did).
+
+        :raises PolicyError: naming the element that is missing, unknown or of the wrong kind.
+        """
+        data = {key: value for key, value in data.items() if key != "digest"}
+        governed = dict(data.get("governed") or {})
+        unknown = set(governed) - {"in", "out", "forward"}
+        if unknown:
+            raise PolicyError(f"governed: unknown key '{sorted(unknown)[0]}', known are in, out, forward")
+        data["governed"] = Governed(
+            inbound=_ports_by_protocol(governed.get("in"), "governed.in"),
+            outbound=_ports_by_protocol(governed.get("out"), "governed.out"),
+            forward=_items(Transit, governed.get("forward"), "governed.forward"),
+        )
+        for key, kind in (("rules", Rule), ("forwards", Forward), ("helpers", Helper), ("keep", Keep)):
+            data[key] = _items(kind, data.get(key), key)
+        data["management"] = _item(Management, data.get("management") or {}, "management")
+        if data.get("gateway") is not None:
+            data["gateway"] = _item(Gateway, data["gateway"], "gateway")
+        return t.cast(Policy, _item(cls, data, "policy"))
+
+
+_CHOICES = {
+    "direction": DIRECTIONS,
+    "family": FAMILIES,
+    "protocol": PROTOCOLS,
+    "transit": ("leave", "deny"),
+}
+
+
+def _items(kind: t.Any, values: t.Any, path: str) -> t.Tuple[t.Any, ...]:
+    if values is None:
+        return ()
+    if not isinstance(values, (list, tuple)):
+        raise PolicyError(f"{path}: a list is needed, not {values!r}")
+    return tuple(_item(kind, value, f"{path}[{index}]") for index, value in enumerate(values))
+
+
+def _item(kind: t.Any, value: t.Any, path: str) -> t.Any:
+    if not isinstance(value, t.Mapping):
+        raise PolicyError(f"{path}: a dictionary is needed, not {value!r}")
+    names = {entry.name: entry for entry in fields(kind)}
+    unknown = sorted(set(value) - set(names))
+    if unknown:
+        raise PolicyError(f"{path}: unknown key '{unknown[0]}', known are {', '.join(sorted(names))}")
+    try:
+        return kind(**{key: _checked(str(names[key].type), key, entry, path) for key, entry in value.items()})
+    except TypeError as error:
+        raise PolicyError(f"{path}: {str(error).split(') ')[-1]}") from error
+
+
+def _checked(kind: str, key: str, value: t.Any, path: str) -> t.Any:
+    """Give a value the type that the dataclass declares, or say what is wrong with it."""
+    wrong = PolicyError(f"{path}.{key}: {value!r} is not a valid {key}")
+    if kind == "Texts":
+        if not isinstance(value, (list, tuple)) or not all(isinstance(entry, str) for entry in value):
+            raise wrong
+        return tuple(str(entry) for entry in value)
+    if kind == "str":
+        if not isinstance(value, str) or (key in _CHOICES and value not in _CHOICES[key]):
+            raise wrong
+        return str(value)
+    if kind in ("bool", "int"):
+        if isinstance(value, bool) is not (kind == "bool") or not isinstance(value, int):
+            raise wrong
+        return value
+    return value
+
+
+def _ports_by_protocol(value: t.Any, path: str) -> t.Dict[str, Texts]:
+    if not isinstance(value or {}, t.Mapping):
+        raise PolicyError(f"{path}: a dictionary of protocol to ports is needed, not {value!r}")
+    for protocol in value or {}:
+        if protocol not in PROTOCOLS:
+            raise PolicyError(f"{path}: '{protocol}' is not a protocol, known are {', '.join(PROTOCOLS)}")
+    return {str(protocol): _checked("Texts", protocol, ports, path) for protocol, ports in (value or {}).items()}
+
+
+def _plain(value: t.Any) -> t.Any:
+    if isinstance(value, t.Mapping):
+        return {key: _plain(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(entry) for entry in value]
+    return value
