@@ -1,0 +1,353 @@
+# Copyright (c) 2026, playout.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Makes the fleet out of inventory variables, with every problem noted by host, variable, value and way out."""
+
+from __future__ import annotations
+
+import difflib
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.playout.firewall.plugins.plugin_utils import _values as values
+from ansible_collections.playout.firewall.plugins.plugin_utils._addresses import (
+    AddressError,
+    Network,
+    is_address,
+    parse_address,
+    parse_network,
+    parse_networks,
+)
+from ansible_collections.playout.firewall.plugins.plugin_utils._catalogue import GATEWAY_ROLE, PLATFORMS, Catalogue
+from ansible_collections.playout.firewall.plugins.plugin_utils._fleet import (
+    ALL_SYSTEMS,
+    DEFAULT_SITE,
+    DEFAULT_SYSTEM,
+    Fleet,
+    Gateway,
+    Host,
+    Keep,
+    Party,
+)
+from ansible_collections.playout.firewall.plugins.plugin_utils._ports import FIRST, LAST, PortError
+from ansible_collections.playout.firewall.plugins.plugin_utils._problems import (
+    Problem,
+    Problems,
+    InventoryError,
+    listing,
+)
+from ansible_collections.playout.firewall.plugins.plugin_utils._service_ports import (
+    FTP_DATA,
+    NUMBERINGS,
+    Settings,
+    parse_overrides,
+)
+
+NETWORKS = "playout_networks"
+VARIABLES = frozenset(
+    f"playout_{name}"
+    for name in (
+        "roles addresses networks system peers site platform features ftp_data port_overrides allow publish "
+        "public_address forward_ports egress management keep enforcement backend confirm_timeout state catalog_paths "
+        "fleet_size partial probe wan_addresses wan_interfaces lan_interfaces nat seen_as routed_sites inbound "
+        "masquerade hairpin transit"
+    ).split()
+)
+# Variables of Ansible itself that say where a host is and what it runs.
+CONNECTION_VARIABLES = (
+    "ansible_host",
+    "ansible_port",
+    "ansible_connection",
+    "ansible_network_os",
+    "ansible_shell_type",
+)
+
+
+@dataclass(frozen=True)
+class RawHost:
+    """One inventory host as Ansible knows it: its groups and those of its variables that matter, templated."""
+
+    groups: t.Sequence[str]
+    variables: t.Mapping[str, t.Any]
+
+
+Inventory = t.Mapping[str, RawHost]
+
+
+def concerns_the_fleet(variable: str, catalogue: Catalogue) -> bool:
+    """Whether a variable of this name is one that the fleet is made of."""
+    return variable.startswith("playout_") or variable in _names_of_interest(catalogue)
+
+
+def read_fleet(inventory: Inventory, catalogue: Catalogue, problems: Problems) -> Fleet:
+    """Read the fleet; problems are noted in ``problems`` and the faulty values left at their defaults.
+
+    :raises InventoryError: at once when fewer hosts are visible than ``playout_fleet_size`` declares.
+    """
+    roles = {name: _roles(name, raw, catalogue, problems) for name, raw in sorted(inventory.items())}
+    roles = {name: found for name, found in roles.items() if found}
+    _check_fleet_size(inventory, len(roles))
+    hosts = {
+        name: _read_host(_Reader(name, inventory[name].variables, problems), found, catalogue)
+        for name, found in roles.items()
+    }
+    if not hosts:
+        problems.error(
+            "", "", "no host has a role: put hosts into groups named like " + listing(sorted(catalogue.roles))
+        )
+    fleet = Fleet(catalogue, hosts)
+    _check_sites(fleet, inventory, problems)
+    _check_peers(fleet, problems)
+    return fleet
+
+
+class _Reader:
+    """Takes one host's variables one by one."""
+
+    def __init__(self, host: str, variables: t.Mapping[str, t.Any], problems: Problems) -> None:
+        self.host, self.variables, self.problems = host, variables, problems
+
+    def take(self, variable: str, parse: values.Parse, default: t.Any = None) -> t.Any:
+        """Return a variable's value as ``parse`` reads it, or the default when it is absent or faulty."""
+        value = self.variables.get(variable)
+        if value is None:
+            return default
+        try:
+            return parse(value)
+        except (values.ValueProblem, AddressError, PortError) as error:
+            self.problems.error(self.host, variable, str(error), value)
+            return default
+
+    def text(self, variable: str) -> str:
+        """Return one of Ansible's own variables as text, empty when it is absent."""
+        return str(self.variables.get(variable) or "")
+
+
+def _roles(name: str, raw: RawHost, catalogue: Catalogue, problems: Problems) -> frozenset[str]:
+    reader = _Reader(name, raw.variables, problems)
+    given = reader.take("playout_roles", values.name_or_names)
+    if given is None:
+        return catalogue.role_ids.intersection(raw.groups)
+    for role in given:
+        if role not in catalogue.role_ids:
+            known = ", ".join(sorted(catalogue.role_ids))
+            problems.error(name, "playout_roles", f"'{role}' is not a role; known are {known}", list(given))
+    return catalogue.role_ids.intersection(given)
+
+
+def _check_fleet_size(inventory: Inventory, visible: int) -> None:
+    """Fail closed on a sliced or truncated inventory, before anything else is looked at."""
+    problems = Problems()
+    declared = 0
+    for name, raw in inventory.items():
+        reader = _Reader(name, raw.variables, problems)
+        declared = max(declared, reader.take("playout_fleet_size", values.number(1), 0))
+    problems.raise_errors()
+    if visible < declared:
+        message = (
+            f"{visible} hosts with a role are visible and {declared} are declared: this inventory is sliced or "
+            "truncated. Run against the whole inventory, or correct the number"
+        )
+        raise InventoryError([Problem("all", "playout_fleet_size", message, str(declared))])
+
+
+def _read_host(reader: _Reader, roles: frozenset[str], catalogue: Catalogue) -> Host:
+    party = all(role in catalogue.roles and catalogue.roles[role].party for role in roles)
+    take = reader.take
+    _warn_of_typing_errors(reader, catalogue)
+    overrides = take("playout_port_overrides", lambda value: parse_overrides(value, catalogue), {})
+    services = _known(catalogue.services, "service")
+    default_systems = ALL_SYSTEMS if party or roles == {GATEWAY_ROLE} else frozenset({DEFAULT_SYSTEM})
+    return Host(
+        name=reader.host,
+        roles=roles,
+        listens_as=catalogue.listening_roles(roles),
+        addresses=_addresses(reader),
+        systems=take("playout_system", lambda value: frozenset(values.name_or_names(value)), default_systems),
+        site=take("playout_site", values.name, DEFAULT_SITE),
+        platform=_platform(reader, roles, party, catalogue),
+        peers=take("playout_peers", _peers(catalogue), {}),
+        networks=_networks(reader, catalogue),
+        features=take("playout_features", _each(values.names, _known(catalogue.feature_ids, "feature"))),
+        settings=_settings(reader, roles, overrides, catalogue),
+        overrides=overrides,
+        ftp_data=take("playout_ftp_data", values.choice(*FTP_DATA)),
+        allow=take("playout_allow", _keys(values.mapping(values.networks), services), {}),
+        publish=take("playout_publish", _each(values.names, services)),
+        public_address=take("playout_public_address", parse_address),
+        forward_ports=take("playout_forward_ports", _keys(values.mapping(values.number(FIRST, LAST)), services), {}),
+        egress=take("playout_egress", values.flag, False),
+        management=take("playout_management", values.networks, ()),
+        management_port=take("ansible_port", values.number(FIRST, LAST)),
+        keep=tuple(Keep(*item) for item in take("playout_keep", values.listing(values.keep_item), ())),
+        enforcement=take("playout_enforcement", values.choice("scoped", "default_deny"), "scoped"),
+        probe=take("playout_probe", values.flag, _platform(reader, roles, party, catalogue) == "linux"),
+        gateway=_gateway(reader) if GATEWAY_ROLE in roles else None,
+    )
+
+
+def _warn_of_typing_errors(reader: _Reader, catalogue: Catalogue) -> None:
+    known = VARIABLES | _names_of_interest(catalogue)
+    for variable in reader.variables:
+        if variable in known or variable.startswith(NETWORKS) or not variable.startswith("playout_"):
+            continue
+        near = difflib.get_close_matches(variable, known, n=1, cutoff=0.85)
+        if near:
+            reader.problems.warn(f"{reader.host}: {variable} is not a variable of ours; did you mean {near[0]}?")
+
+
+def _names_of_interest(catalogue: Catalogue) -> frozenset[str]:
+    numbered = [product.id for product in catalogue.products.values() if product.numbering]
+    suffixes = ("instances", "release", "numbering")
+    return frozenset(CONNECTION_VARIABLES) | {f"{product}_{suffix}" for product in numbered for suffix in suffixes}
+
+
+def _addresses(reader: _Reader) -> tuple[Network, ...]:
+    given = reader.take("playout_addresses", values.addresses)
+    if given is not None:
+        return tuple(given)
+    host = reader.text("ansible_host") or reader.host
+    return (parse_address(host),) if is_address(host) else ()
+
+
+def _platform(reader: _Reader, roles: frozenset[str], party: bool, catalogue: Catalogue) -> str:
+    given = reader.take("playout_platform", values.choice(*PLATFORMS))
+    if given is not None:
+        return str(given)
+    appliances = [catalogue.roles[role].platform for role in roles if role in catalogue.roles]
+    if party or (appliances and len(appliances) == len(roles) and all(appliances)):
+        return "none"
+    network_os = reader.text("ansible_network_os")
+    if network_os:
+        return _network_platform(reader, network_os)
+    if reader.text("ansible_connection").rpartition(".")[2] in ("psrp", "winrm"):
+        return "windows"
+    return "windows" if reader.text("ansible_shell_type") == "powershell" else "linux"
+
+
+def _network_platform(reader: _Reader, network_os: str) -> str:
+    platform = network_os.rpartition(".")[2]
+    if platform in PLATFORMS:
+        return platform
+    message = f"no platform of ours; set playout_platform to one of {', '.join(PLATFORMS)}"
+    reader.problems.error(reader.host, "ansible_network_os", message, network_os)
+    return "none"
+
+
+def _peers(catalogue: Catalogue) -> values.Parse:
+    known = _known(catalogue.roles, "role")
+    return _keys(values.mapping(lambda value: frozenset(values.name_or_names(value))), known)
+
+
+def _networks(reader: _Reader, catalogue: Catalogue) -> dict[str, tuple[Party, ...]]:
+    """Merge all variables of the prefix: Ansible would let one group's replace another's."""
+    merged: dict[str, tuple[Party, ...]] = {}
+    read = _keys(values.mapping(_parties), _known(catalogue.roles, "role"))
+    for variable in sorted(reader.variables):
+        if variable == NETWORKS or variable.startswith(f"{NETWORKS}_"):
+            for role, parties in reader.take(variable, read, {}).items():
+                merged[role] = (*merged.get(role, ()), *parties)
+    return merged
+
+
+def _parties(value: t.Any) -> tuple[Party, ...]:
+    parties: list[Party] = []
+    for entry in values.network_entries(value):
+        if not isinstance(entry, t.Mapping):
+            parties += [Party(network) for network in parse_networks(entry)]
+        elif set(entry) == {"network", "site"}:
+            parties.append(Party(parse_network(entry["network"]), values.name(entry["site"])))
+        else:
+            raise values.ValueProblem("an entry is a network or {network: 10.0.5.0/24, site: hq}")
+    return tuple(parties)
+
+
+def _settings(reader: _Reader, roles: frozenset[str], overrides: t.Any, catalogue: Catalogue) -> dict[str, Settings]:
+    settings = {}
+    for product in catalogue.products.values():
+        numbering = product.numbering
+        if numbering is None or numbering.role not in roles:
+            continue
+        releases = values.choice(*numbering.releases) if numbering.releases else str
+        settings[product.id] = Settings(
+            instances=reader.take(f"{product.id}_instances", values.number(1, numbering.maximum_instances), 1),
+            release=reader.take(f"{product.id}_release", releases, numbering.release),
+            numbering=reader.take(f"{product.id}_numbering", values.choice(*NUMBERINGS), numbering.reading or "union"),
+            overrides=overrides,
+        )
+    return settings
+
+
+def _gateway(reader: _Reader) -> Gateway:
+    take = reader.take
+    wan_addresses = take("playout_wan_addresses", values.single_addresses, ())
+    gateway = Gateway(
+        nat=take("playout_nat", values.flag, True),
+        wan_addresses=wan_addresses,
+        wan_interfaces=take("playout_wan_interfaces", values.name_or_names, ()),
+        lan_interfaces=take("playout_lan_interfaces", values.name_or_names, ()),
+        seen_as=take("playout_seen_as", values.networks, wan_addresses),
+        routed_sites=frozenset(take("playout_routed_sites", values.name_or_names, ())),
+        inbound=take("playout_inbound", values.flag, True),
+        masquerade=take("playout_masquerade", values.flag, False),
+        hairpin=take("playout_hairpin", values.flag, False),
+        transit=take("playout_transit", values.choice("leave", "deny"), "leave"),
+    )
+    for wish, needed, interfaces in (
+        ("playout_masquerade", "playout_wan_interfaces", gateway.wan_interfaces if gateway.masquerade else "none"),
+        ("playout_hairpin", "playout_lan_interfaces", gateway.lan_interfaces if gateway.hairpin else "none"),
+    ):
+        if not interfaces:
+            reader.problems.error(reader.host, wish, f"needs {needed}, such as [eth0]", "true")
+    return gateway
+
+
+def _check_sites(fleet: Fleet, inventory: Inventory, problems: Problems) -> None:
+    sites = {host.site for host in fleet.hosts.values()}
+    if len(sites) > 1:
+        silent = [name for name in fleet.hosts if inventory[name].variables.get("playout_site") is None]
+        if silent:
+            message = f"there are {len(sites)} sites ({listing(sorted(sites))}): say for every host where it is"
+            problems.error(listing(silent), "playout_site", message)
+    for host in fleet.hosts.values():
+        for role, parties in host.networks.items():
+            for party in parties:
+                if party.site is not None and party.site not in sites:
+                    message = f"'{party.site}' is no host's site; known are {listing(sorted(sites))}"
+                    problems.error(host.name, NETWORKS, message, f"{role}: {party.network}")
+        for site in host.gateway.routed_sites if host.gateway else ():
+            if site not in sites:
+                message = f"'{site}' is no host's site; known are {listing(sorted(sites))}"
+                problems.error(host.name, "playout_routed_sites", message)
+
+
+def _check_peers(fleet: Fleet, problems: Problems) -> None:
+    for host in fleet.hosts.values():
+        for role, peers in host.peers.items():
+            for peer in sorted(peers):
+                found = fleet.hosts.get(peer)
+                if found is None or role not in found.roles | found.listens_as:
+                    message = f"'{peer}' is no inventory host with the role {role}"
+                    problems.error(host.name, "playout_peers", message, {role: sorted(peers)})
+
+
+def _known(known: t.Container[str], what: str) -> values.Parse:
+    def read(value: t.Any) -> str:
+        if value not in known:
+            raise values.ValueProblem(f"'{value}' is not a {what} of the catalogue{_nearest(value, known)}")
+        return str(value)
+
+    return read
+
+
+def _nearest(value: t.Any, known: t.Container[str]) -> str:
+    near = difflib.get_close_matches(str(value), t.cast(t.Iterable[str], known), n=1)
+    return f"; did you mean '{near[0]}'?" if near else ""
+
+
+def _each(read_list: values.Parse, read_entry: values.Parse) -> values.Parse:
+    return lambda value: frozenset(read_entry(entry) for entry in read_list(value))
+
+
+def _keys(read_mapping: values.Parse, read_key: values.Parse) -> values.Parse:
+    return lambda value: {read_key(key): entry for key, entry in read_mapping(value).items()}

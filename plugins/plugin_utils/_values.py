@@ -1,0 +1,116 @@
+# Copyright (c) 2026, playout.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reads the values of inventory variables: each function returns a plain typed value or says what to write."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.playout.firewall.plugins.plugin_utils._addresses import (
+    ANY,
+    Network,
+    parse_address,
+    parse_network,
+    parse_networks,
+)
+from ansible_collections.playout.firewall.plugins.plugin_utils._ports import PortSet, checked_protocol, union
+
+Parse = t.Callable[[t.Any], t.Any]
+
+
+class ValueProblem(ValueError):
+    """A value of the wrong kind; the message says what to write instead."""
+
+
+def flag(value: t.Any) -> bool:
+    """Read true or false, also in the spelling of an INI inventory or of the command line."""
+    if isinstance(value, bool):
+        return value
+    known = {"true": True, "yes": True, "false": False, "no": False}
+    word = str(value).strip().lower()
+    if word not in known:
+        raise ValueProblem("write true or false")
+    return known[word]
+
+
+def number(least: int, most: int | None = None) -> Parse:
+    """Return a reader of whole numbers within bounds."""
+
+    def read(value: t.Any) -> int:
+        text = str(value).strip()
+        if isinstance(value, bool) or not text.isdecimal() or int(text) < least or (most and int(text) > most):
+            raise ValueProblem(f"write a whole number of at least {least}" + (f", at most {most}" if most else ""))
+        return int(text)
+
+    return read
+
+
+def choice(*choices: str) -> Parse:
+    """Return a reader of one word out of a few; a number such as 23.0 counts as its text."""
+
+    def read(value: t.Any) -> str:
+        if isinstance(value, bool) or str(value) not in choices:
+            raise ValueProblem(f"write one of {', '.join(choices)}")
+        return str(value)
+
+    return read
+
+
+def name(value: t.Any) -> str:
+    """Read a name."""
+    if not isinstance(value, str) or not value.strip():
+        raise ValueProblem("write a name")
+    return value.strip()
+
+
+def listing(of: Parse, single: bool = False) -> Parse:
+    """Return a reader of lists; with ``single`` one value alone is a list of one."""
+
+    def read(value: t.Any) -> tuple[t.Any, ...]:
+        if single and isinstance(value, (str, int)):
+            value = [value]
+        if not isinstance(value, (list, tuple)):
+            raise ValueProblem("write a list")
+        return tuple(of(entry) for entry in value)
+
+    return read
+
+
+def mapping(of: Parse) -> Parse:
+    """Return a reader of mappings from names to values of one kind."""
+
+    def read(value: t.Any) -> dict[str, t.Any]:
+        if not isinstance(value, t.Mapping):
+            raise ValueProblem("write a mapping")
+        return {name(key): of(entry) for key, entry in value.items()}
+
+    return read
+
+
+def networks(value: t.Any) -> tuple[Network, ...]:
+    """Read a list of networks; the word ``any`` stands for everything of both families."""
+    return tuple(network for entry in network_entries(value) for network in parse_networks(entry))
+
+
+def network_entries(value: t.Any) -> list[t.Any]:
+    """Check that a value is a list (or the lone word ``any``) and return its entries unread."""
+    if value == ANY:
+        return [ANY]
+    if not isinstance(value, (list, tuple)):
+        raise ValueProblem("write a list of networks, [] for deliberately nobody, or [any]")
+    return list(value)
+
+
+def keep_item(value: t.Any) -> tuple[str, PortSet, tuple[Network, ...]]:
+    """Read one item of ``playout_keep``: protocol, ports and sources, all written out."""
+    if not isinstance(value, t.Mapping) or set(value) != {"protocol", "ports", "sources"}:
+        raise ValueProblem("write items of protocol, ports and sources: {protocol: tcp, ports: [9100], sources: [any]}")
+    ports = value["ports"] if isinstance(value["ports"], (list, tuple)) else [value["ports"]]
+    return checked_protocol(value["protocol"]), union(map(PortSet.parse, ports)), networks(value["sources"])
+
+
+addresses = listing(parse_network, single=True)
+single_addresses = listing(parse_address, single=True)
+names = listing(name)
+name_or_names = listing(name, single=True)
