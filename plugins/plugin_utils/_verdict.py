@@ -38,7 +38,11 @@ Listening = Mapping[str, Sequence[Mapping[str, Any]]]
 
 _REACHABLE = {"passed": OK, "filtered": FAILED, "unknown": UNDECIDED, "not tried": UNDECIDED}
 _BLOCKED = {"passed": FAILED, "refused": FAILED, "filtered": OK, "unknown": UNDECIDED, "not tried": UNDECIDED}
-_REFUSED = {True: (FAILED, "something listens"), False: (OK, "nothing listens"), None: (UNDECIDED, "listener not known")}
+_REFUSED = {
+    True: (FAILED, "something listens"),
+    False: (OK, "nothing listens"),
+    None: (UNDECIDED, "listener not known"),
+}
 # What the verdict line says about the undecided, by what was found.
 _WHY_UNDECIDED = {
     "unknown": "UDP without an answer",
