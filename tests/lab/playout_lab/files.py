@@ -1,0 +1,99 @@
+# Copyright (c) 2026, playout.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A host's own files: /etc, /var and /root are private copies, /run and /tmp are empty.
+
+What a host writes there goes to memory and is gone with the lab. /usr and everything else are the machine's.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from . import kernel
+
+_COPIED = ("/etc", "/var", "/root")
+
+
+def prepare_base(directory: Path) -> Path:
+    """Make, in the lab's mount namespace, what the hosts' private files stand on; return where."""
+    base = directory / "base"
+    base.mkdir(mode=0o700)
+    kernel.mount("tmpfs", str(base), "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "mode=755")
+    if _only_root_is_mapped():
+        # Overlayfs cannot copy up a file whose owner has no number in this user namespace: stand on own copies.
+        _copy_readable(Path("/etc"), base / "etc")
+        _copy_directories(Path("/var"), base / "var", depth=2)
+        (base / "root").mkdir()
+    return base
+
+
+def make_private(base: Path, name: str) -> None:
+    """Give the caller, alone in its mount namespace, the files of host ``name``."""
+    own = base / "hosts" / name
+    for target in _COPIED:
+        part = own / target.strip("/")
+        upper, work = part / "upper", part / "work"
+        upper.mkdir(parents=True)
+        work.mkdir()
+        shutil.copystat(target, upper)
+        copy = base / target.strip("/")
+        lower = copy if copy.exists() else Path(target)
+        kernel.mount("overlay", target, "overlay", 0, f"lowerdir={lower},upperdir={upper},workdir={work}")
+    kernel.mount("proc", "/proc", "proc", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC)
+    # A mount of sysfs shows the network namespace of who mounted it.
+    kernel.mount("sysfs", "/sys", "sysfs", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC)
+    # Last: the lab's directory may lie below one of these.
+    kernel.mount("tmpfs", "/tmp", "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "mode=1777")
+    kernel.mount("tmpfs", "/run", "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "mode=755")
+    Path("/run/lock").mkdir()
+    _write_names(name)
+
+
+def _only_root_is_mapped() -> bool:
+    lines = Path("/proc/self/uid_map").read_text(encoding="ascii").splitlines()
+    return sum(int(line.split()[2]) for line in lines) == 1
+
+
+def _write_names(name: str) -> None:
+    for path, text in (
+        ("/etc/hostname", f"{name}\n"),
+        ("/etc/hosts", f"127.0.0.1 localhost {name}\n::1 localhost {name}\n"),
+    ):
+        # The machine's own may be a link to a place that is not in the lab.
+        Path(path).unlink(missing_ok=True)
+        Path(path).write_text(text, encoding="utf-8")
+
+
+def _copy_readable(source: Path, target: Path) -> None:
+    """Copy a tree without what the caller may not read."""
+    target.mkdir()
+    for entry in os.scandir(source):
+        copy = target / entry.name
+        try:
+            if entry.is_symlink():
+                copy.symlink_to(os.readlink(entry.path))
+            elif entry.is_dir():
+                _copy_readable(Path(entry.path), copy)
+            elif entry.is_file():
+                shutil.copyfile(entry.path, copy)
+                shutil.copymode(entry.path, copy)
+        except PermissionError:
+            continue
+
+
+def _copy_directories(source: Path, target: Path, depth: int) -> None:
+    """Copy the upper directories of a tree, empty, and the links among them."""
+    target.mkdir()
+    if depth == 0:
+        return
+    for entry in os.scandir(source):
+        try:
+            if entry.is_symlink():
+                (target / entry.name).symlink_to(os.readlink(entry.path))
+            elif entry.is_dir():
+                _copy_directories(Path(entry.path), target / entry.name, depth - 1)
+        except PermissionError:
+            continue

@@ -1,0 +1,219 @@
+# Copyright (c) 2026, playout.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A lab's life: the processes that build it, hold it, and take it away.
+
+    supervisor     in the caller's namespaces; passes signals on, removes the lab's directory
+      controller   first process of the lab's pid namespace: when it ends, however it ends, everything in the lab ends
+        hosts      each the first process of its own pid namespace
+        command    what the lab was started for, or nothing
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from . import files, host, kernel, machine, registry
+from .errors import LabError
+from .ftp_server import load_library
+from .topology import Topology
+
+VARIABLE = "PLAYOUT_LAB_DIR"
+_PREFIX = "playout-lab-"
+_PASSED_ON = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT}
+_DOWN_SECONDS = 30
+# A command that is told to stop gets this long to clean up behind itself.
+_GRACE_SECONDS = 10
+
+
+def run(
+    topology: Topology, command: Sequence[str], directory: Path | None, listeners: dict[str, Any], ready: Callable[[], None]
+) -> int:
+    """Build the lab, run ``command`` in it, take it away; the command's exit code.
+
+    Without a command the lab stays until it is told to end. ``listeners`` replaces what the named hosts listen on.
+    ``ready`` is called in the lab's first process, once the lab stands.
+    """
+    machine.find_programs()
+    place = _make_directory(directory)
+    signal.pthread_sigmask(signal.SIG_BLOCK, _PASSED_ON | {signal.SIGCHLD})
+    try:
+        machine.enter_namespaces()
+        pid = os.fork()
+        if pid == 0:
+            _controller(topology, command, place, listeners, ready)
+        return _supervise(pid)
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def start(topology: Topology, directory: Path, listeners: dict[str, Any]) -> None:
+    """Build a lab that stays in the background until ``stop``; what it says later goes to its directory's ``log``."""
+    receiver, sender = os.pipe()
+    if os.fork() == 0:
+        os.close(receiver)
+        os.setsid()
+        try:
+            run(topology, (), directory, listeners, lambda: _detach(directory, sender))
+        except LabError as error:
+            print(error, file=sys.stderr)
+        finally:
+            os._exit(1)
+    os.close(sender)
+    with os.fdopen(receiver, "rb") as pipe:
+        if pipe.read() != b"ready":
+            raise LabError("the lab could not be built")
+
+
+def stop(directory: Path) -> None:
+    """End the lab of this directory; a directory that a killed lab left is removed."""
+    if not directory.exists():
+        raise LabError(f"{directory}: no lab")
+    try:
+        os.kill(registry.process(directory, registry.CONTROLLER), signal.SIGTERM)
+    except LabError:
+        shutil.rmtree(directory)
+        return
+    deadline = time.monotonic() + _DOWN_SECONDS
+    while directory.exists():
+        if time.monotonic() > deadline:
+            raise LabError(f"{directory}: the lab did not end within {_DOWN_SECONDS} seconds")
+        time.sleep(0.01)
+
+
+def _make_directory(wanted: Path | None) -> Path:
+    _sweep()
+    if wanted is None:
+        return Path(tempfile.mkdtemp(prefix=_PREFIX, dir="/tmp"))
+    if wanted.exists():
+        if _lives(wanted):
+            raise LabError(f"{wanted}: a lab runs there already; end it with: lab.py down --directory {wanted}")
+        if any(wanted.iterdir()):
+            shutil.rmtree(wanted)
+    wanted.mkdir(parents=True, exist_ok=True)
+    return wanted
+
+
+def _sweep() -> None:
+    """Remove what killed labs of this user left."""
+    for left in Path("/tmp").glob(f"{_PREFIX}*"):
+        # A lab that is just being built has no socket yet.
+        aged = left.stat().st_mtime < time.time() - 60
+        if left.stat().st_uid == os.geteuid() and aged and not _lives(left):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _lives(directory: Path) -> bool:
+    try:
+        registry.process(directory, registry.CONTROLLER)
+    except LabError:
+        return False
+    return True
+
+
+def _detach(directory: Path, sender: int) -> None:
+    """Let go of the caller's terminal and tell it that the lab stands."""
+    log = os.open(directory / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.write(sender, b"ready")
+    os.close(sender)
+
+
+def _supervise(controller: int) -> int:
+    """Pass signals on to the controller until it ends; its exit code."""
+    while True:
+        received = signal.sigwaitinfo(_PASSED_ON | {signal.SIGCHLD})
+        if received.si_signo == signal.SIGCHLD:
+            pid, status = os.waitpid(controller, os.WNOHANG)
+            if pid:
+                return _exit_code(status)
+        elif received.si_pid:
+            # From a process. What the terminal sends (si_pid 0) reaches the command without us.
+            os.kill(controller, received.si_signo)
+
+
+def _controller(
+    topology: Topology, command: Sequence[str], directory: Path, listeners: dict[str, Any], ready: Callable[[], None]
+) -> None:
+    """The first process of the lab's pid namespace; never returns."""
+    code = 1
+    try:
+        kernel.die_with_parent(signal.SIGKILL)
+        machine.mount_proc()
+        kernel.let_owner_look()
+        server = registry.announce(directory, registry.CONTROLLER)
+        library = load_library() if any(each.ftp for each in topology.hosts) else {}
+        base = files.prepare_base(directory)
+        host.start_all(topology, host.Surroundings(directory, base, library))
+        for name, ports in listeners.items():
+            registry.ask(directory, name, {"listen": ports})
+        ready()
+        code = _hold(_spawn(command, directory) if command else None)
+        server.close()
+    except (LabError, OSError) as error:
+        print(error, file=sys.stderr)
+    except Exception:
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _spawn(command: Sequence[str], directory: Path) -> int:
+    environment = {**os.environ, VARIABLE: str(directory)}
+    try:
+        return os.posix_spawnp(command[0], command, environment, setsigmask=[])
+    except OSError as error:
+        raise LabError(f"{command[0]}: {error.strerror}") from error
+
+
+def _hold(command: int | None) -> int:
+    """Keep the lab until the command ends or, without one, until a signal tells it to end; the exit code."""
+    told = 0
+    while True:
+        received = signal.sigtimedwait(_PASSED_ON | {signal.SIGCHLD}, _GRACE_SECONDS)
+        if received is None:
+            if told:
+                return 128 + told
+        elif received.si_signo == signal.SIGCHLD:
+            # Also buries the orphans that end up with a first process.
+            code = _bury(command)
+            if code is not None:
+                return code
+        elif command is None:
+            return 0
+        elif received.si_pid or received.si_code == 0:
+            told = received.si_signo
+            os.kill(command, received.si_signo)
+
+
+def _bury(command: int | None) -> int | None:
+    """Wait for every child that has ended; the command's exit code if it is among them."""
+    code = None
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return code
+        if pid == 0:
+            return code
+        if pid == command:
+            code = _exit_code(status)
+
+
+def _exit_code(status: int) -> int:
+    """As a shell tells it: 128 and the signal's number for what a signal ended."""
+    code = os.waitstatus_to_exitcode(status)
+    return 128 - code if code < 0 else code
