@@ -10,7 +10,7 @@ name: netns
 short_description: Use a network namespace as a host
 description:
   - Runs tasks inside of a Linux network namespace of the controller, and copies files into and out of it.
-  - A host of the collection's lab has a file system, a host name and processes of its own besides its network. Everything that
+  - A host of the collection's lab has files, a host name and processes of its own besides its network. Everything that
     Ansible does there, including M(ansible.builtin.raw) and M(ansible.builtin.copy), stays inside.
   - For a namespace that was made with C(ip netns add), only the network is separate. B(Its files are the controller's).
     A task that writes C(/etc) writes the controller's. Only what lies in C(/etc/netns/NAME) is its own.
@@ -21,15 +21,20 @@ options:
   netns_name:
     description:
       - Name of the host in the lab, or of the C(ip netns) namespace.
+      - The default is the host's name in the inventory.
     type: str
-    default: inventory_hostname
+    vars:
+      - name: ansible_netns_name
+  inventory_name:
+    description:
+      - The host's name in the inventory. Ansible sets it; there is nothing to write.
+    type: str
     vars:
       - name: inventory_hostname
-      - name: ansible_netns_name
   netns_directory:
     description:
-      - Where the lab's hosts are known. Each has a Unix socket C(NAME.sock) there, on which a process that lives in the host's
-        namespaces listens.
+      - Where the lab's hosts are known. Each has a Unix socket C(NAME.sock) there, on which a process that lives in the
+        host's namespaces listens.
       - A host that is not known there is looked for in C(/run/netns).
     type: path
     default: /run/playout-lab
@@ -39,7 +44,7 @@ options:
       - name: ansible_netns_directory
   remote_user:
     description:
-      - The user inside, who is always root. O(remote_user) only tells privilege escalation to root that it has nothing to do.
+      - The user inside, who is always root. This only tells privilege escalation to root that it has nothing to do.
     type: str
     default: root
     vars:
@@ -60,7 +65,7 @@ requirements:
   - nsenter of util-linux on the controller; C(ip) of iproute2 for C(ip netns) namespaces
   - root, or a lab that was started by the same user
 notes:
-  - The environment inside is a small fixed one, as after a login. In particular it has no C(SSH_CONNECTION) of the controller's.
+  - The environment inside is a small fixed one, as after a login; the controller's C(SSH_CONNECTION) is not in it.
   - A privilege escalation method that asks for a password is not supported.
 """
 
@@ -115,14 +120,10 @@ class Connection(ConnectionBase):
 
     transport = "playout.firewall.netns"
     has_pipelining = True
-    _prefix: list[str]
-    _home: str
 
     def _connect(self) -> Connection:
-        if not self._connected:
-            self._prefix, self._home = self._find()
-            display.vvv(f"NAMESPACE {' '.join(self._prefix)}", host=self._name)
-            self._connected = True
+        # Nothing is kept: Ansible may reuse this object for another host of the same address, and labs are rebuilt.
+        self._connected = True
         return self
 
     def exec_command(self, cmd: str, in_data: bytes | None = None, sudoable: bool = True) -> tuple[int, bytes, bytes]:
@@ -150,35 +151,34 @@ class Connection(ConnectionBase):
             self._copy('cat < "$1"', in_path, subprocess.DEVNULL, target)
 
     def reset(self) -> None:
-        """Look the host up again: a lab that was built anew has other processes."""
-        self.close()
+        """Nothing to do: every command enters the host anew."""
 
     def close(self) -> None:
         self._connected = False
 
     @property
     def _name(self) -> str:
-        return t.cast(str, self.get_option("netns_name"))
+        # Of a host that is delegated to, Ansible gives the variables, but the other host's inventory_hostname.
+        delegate = getattr(self._play_context, "delegate_to", None)
+        return t.cast(str, self.get_option("netns_name") or delegate or self.get_option("inventory_name"))
 
     def _copy(self, script: str, path: str, stdin: t.Any, stdout: t.Any) -> None:
-        self._connect()
         with self._start([_SHELL, "-c", script, _SHELL, path], stdin, stdout) as process:
             _out, error = process.communicate()
         if process.returncode != 0:
             raise AnsibleError(f"failed to transfer {path} of {self._name}: {to_native(error).strip()}")
 
     def _start(self, argv: list[str], stdin: t.Any, stdout: t.Any) -> subprocess.Popen[bytes]:
+        prefix, home = self._find()
         environment = {
-            "HOME": self._home,
+            "HOME": home,
             "LANG": os.environ.get("LANG", "C.UTF-8"),
             "LOGNAME": "root",
             "PATH": _SBIN_PATH,
             "SHELL": _SHELL,
             "USER": "root",
         }
-        return subprocess.Popen(
-            [*self._prefix, *argv], env=environment, stdin=stdin, stdout=stdout, stderr=subprocess.PIPE
-        )
+        return subprocess.Popen([*prefix, *argv], env=environment, stdin=stdin, stdout=stdout, stderr=subprocess.PIPE)
 
     def _find(self) -> tuple[list[str], str]:
         """The command that leads into the host, and root's home directory there."""
@@ -220,7 +220,8 @@ def _nsenter_options(pid: int, name: str) -> list[str]:
             if os.readlink(f"/proc/{pid}/ns/{kind}") != os.readlink(f"/proc/self/ns/{kind}"):
                 options += option
     except OSError as error:
-        raise AnsibleConnectionFailure(f"{name}: {error}; a lab can be used by root and by the user who started it") from error
+        message = f"{name}: {error}; a lab can be used by root and by the user who started it"
+        raise AnsibleConnectionFailure(message) from error
     return options
 
 

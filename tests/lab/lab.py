@@ -9,7 +9,7 @@
     python tests/lab/lab.py listen FILE
     python tests/lab/lab.py list
 
-Works for root and, in a user namespace, for everybody else. The lab's directory is told by --directory or PLAYOUT_LAB_DIR.
+Works for root and, in a user namespace, for everybody else. --directory or PLAYOUT_LAB_DIR tells the lab's directory.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def main(arguments: list[str]) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     topology = load_topology(options.file)
-    return life.run(topology, options.command, options.directory, _listeners(options, topology), lambda: None)
+    return life.run(topology, options.command, options.directory, _listeners(options, topology))
 
 
 def _up(options: argparse.Namespace) -> int:
@@ -55,12 +55,8 @@ def _down(options: argparse.Namespace) -> int:
 
 def _exec(options: argparse.Namespace) -> int:
     machine.find_programs()
-    pid = registry.process(_directory(options), options.host)
-    argv = ["nsenter", *registry.namespace_options(pid), "--", *options.command]
-    try:
-        os.execvp(argv[0], argv)
-    except OSError as error:
-        raise LabError(f"{argv[0]}: {error.strerror}") from error
+    argv = registry.command_in(_directory(options), options.host, options.command)
+    os.execvp(argv[0], argv)
 
 
 def _listen(options: argparse.Namespace) -> int:

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A host of the lab: the first process of its own pid, network, mount, host name and IPC namespaces.
 
-It does what an init does: it outlives nothing, keeps the namespaces, takes in orphans, and starts what listens. Killing it
-kills everything that runs in the host.
+It does what an init does: keeps the namespaces, takes in orphans, starts what listens. Killing it kills everything that
+runs in the host.
 """
 
 from __future__ import annotations

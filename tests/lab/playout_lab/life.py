@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A lab's life: the processes that build it, hold it, and take it away.
 
-    supervisor     in the caller's namespaces; passes signals on, removes the lab's directory
-      controller   first process of the lab's pid namespace: when it ends, however it ends, everything in the lab ends
-        hosts      each the first process of its own pid namespace
-        command    what the lab was started for, or nothing
+supervisor     in the caller's namespaces; passes signals on, removes the lab's directory
+  controller   first process of the lab's pid namespace: when it ends, however it ends, everything in the lab ends
+    hosts      each the first process of its own pid namespace
+    command    what the lab was started for, or nothing
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,11 @@ _GRACE_SECONDS = 10
 
 
 def run(
-    topology: Topology, command: Sequence[str], directory: Path | None, listeners: dict[str, Any], ready: Callable[[], None]
+    topology: Topology,
+    command: Sequence[str],
+    directory: Path | None,
+    listeners: Mapping[str, Any],
+    ready: Callable[[], None] = lambda: None,
 ) -> int:
     """Build the lab, run ``command`` in it, take it away; the command's exit code.
 
@@ -56,7 +60,7 @@ def run(
         shutil.rmtree(place, ignore_errors=True)
 
 
-def start(topology: Topology, directory: Path, listeners: dict[str, Any]) -> None:
+def start(topology: Topology, directory: Path, listeners: Mapping[str, Any]) -> None:
     """Build a lab that stays in the background until ``stop``; what it says later goes to its directory's ``log``."""
     receiver, sender = os.pipe()
     if os.fork() == 0:
@@ -145,7 +149,11 @@ def _supervise(controller: int) -> int:
 
 
 def _controller(
-    topology: Topology, command: Sequence[str], directory: Path, listeners: dict[str, Any], ready: Callable[[], None]
+    topology: Topology,
+    command: Sequence[str],
+    directory: Path,
+    listeners: Mapping[str, Any],
+    ready: Callable[[], None],
 ) -> None:
     """The first process of the lab's pid namespace; never returns."""
     code = 1

@@ -13,7 +13,7 @@ import json
 import os
 import socket
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +74,15 @@ def read_request(client: socket.socket) -> dict[str, Any] | None:
     return json.loads(text) if text else None
 
 
-def namespace_options(pid: int) -> list[str]:
+def command_in(directory: Path, name: str, command: Sequence[str]) -> list[str]:
+    """The command line that runs ``command`` in host ``name``, in the same working directory where the host has it."""
+    pid = process(directory, name)
+    # Entering a mount namespace resets the working directory.
+    wrapper = ["sh", "-c", 'cd "$0" 2>/dev/null; exec "$@"', os.getcwd()]
+    return ["nsenter", *_namespace_options(pid), "--", *wrapper, *command]
+
+
+def _namespace_options(pid: int) -> list[str]:
     """nsenter(1)'s options for every namespace of process ``pid`` in which the caller is not already."""
     options = [f"--target={pid}"]
     for kind, option in _NSENTER_OPTIONS.items():
