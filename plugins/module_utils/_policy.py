@@ -15,7 +15,9 @@ import json
 import typing as t
 from dataclasses import asdict, dataclass, field, fields
 
-ANY = "any"
+from ansible_collections.playout.firewall.plugins.module_utils import _policy_check
+
+ANY = _policy_check.ANY
 DIRECTIONS = ("in", "forward", "out")
 FAMILIES = ("ipv4", "ipv6")
 PROTOCOLS = ("tcp", "udp")
@@ -154,13 +156,18 @@ class Policy:
     def from_dict(cls, data: t.Mapping[str, t.Any]) -> Policy:
         """Read what ``to_dict`` wrote (or a person did).
 
-        :raises PolicyError: naming the element that is missing, unknown or of the wrong kind.
+        :raises PolicyError: naming the element that is missing, unknown, of the wrong kind, or that a firewall's
+            command language could misunderstand.
         """
+        if not isinstance(data, t.Mapping):
+            raise PolicyError(f"policy: a dictionary is needed, not {data!r}")
         data = {key: value for key, value in data.items() if key != "digest"}
-        governed = dict(data.get("governed") or {})
-        unknown = set(governed) - {"in", "out", "forward"}
+        governed = data.get("governed") or {}
+        if not isinstance(governed, t.Mapping):
+            raise PolicyError(f"governed: a dictionary of in, out, forward is needed, not {governed!r}")
+        unknown = sorted(str(key) for key in set(governed) - {"in", "out", "forward"})
         if unknown:
-            raise PolicyError(f"governed: unknown key '{sorted(unknown)[0]}', known are in, out, forward")
+            raise PolicyError(f"governed: unknown key '{unknown[0]}', known are in, out, forward")
         data["governed"] = Governed(
             inbound=_ports_by_protocol(governed.get("in"), "governed.in"),
             outbound=_ports_by_protocol(governed.get("out"), "governed.out"),
@@ -171,7 +178,12 @@ class Policy:
         data["management"] = _item(Management, data.get("management") or {}, "management")
         if data.get("gateway") is not None:
             data["gateway"] = _item(Gateway, data["gateway"], "gateway")
-        return t.cast(Policy, _item(cls, data, "policy"))
+        policy = t.cast(Policy, _item(cls, data, "policy"))
+        try:
+            _policy_check.check(policy)
+        except _policy_check.PolicyValueError as error:
+            raise PolicyError(str(error)) from error
+        return policy
 
 
 _CHOICES = {
@@ -194,7 +206,7 @@ def _item(kind: t.Any, value: t.Any, path: str) -> t.Any:
     if not isinstance(value, t.Mapping):
         raise PolicyError(f"{path}: a dictionary is needed, not {value!r}")
     names = {entry.name: entry for entry in fields(kind)}
-    unknown = sorted(set(value) - set(names))
+    unknown = sorted(str(key) for key in set(value) - set(names))
     if unknown:
         raise PolicyError(f"{path}: unknown key '{unknown[0]}', known are {', '.join(sorted(names))}")
     try:

@@ -1,0 +1,44 @@
+# Copyright (c) 2026, playout.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Running the target's own programs: one seam, so that the backends are tested without them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import typing as t
+from dataclasses import dataclass
+
+# Firewall tools live where an ordinary user's PATH does not look.
+SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a program ended."""
+
+    code: int
+    out: str = ""
+    err: str = ""
+
+    @property
+    def reason(self) -> str:
+        """What it complained about, for an error message."""
+        return self.err.strip() or self.out.strip() or f"exit code {self.code}"
+
+
+# Runs an argument list (never a shell's text) with an input; a program that is not there ends with code 127.
+Run = t.Callable[[t.Sequence[str], str], Result]
+
+
+def run(arguments: t.Sequence[str], text: str = "") -> Result:
+    """Run a program to its end, in the C locale."""
+    environment = dict(os.environ, LC_ALL="C", PATH=f"{os.environ.get('PATH', '')}:{SYSTEM_PATH}".lstrip(":"))
+    try:
+        done = subprocess.run(
+            list(arguments), input=text.encode(), env=environment, check=False, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+    except FileNotFoundError as error:
+        return Result(127, "", str(error))
+    return Result(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))

@@ -1,0 +1,104 @@
+# Copyright (c) 2026, playout.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The old rules return by themselves unless somebody confirms the new ones in time.
+
+A detached timer is armed before anything changes. Confirmation and timer both claim one token by renaming it, which the
+kernel lets exactly one of them do. Everything lives under /run: after a reboot the boot files decide, and they still
+hold the old rules until the confirmation.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import subprocess
+import time
+import typing as t
+
+DIRECTORY = "/run/playout-firewall"
+
+_PENDING, _CONFIRMED, _ROLLED_BACK, _UNDO = "pending", "confirmed", "rolled-back", "undo"
+# The sleep is relative, so that setting the clock neither shortens nor stretches it.
+_TIMER = 'sleep "$1"; mv "$2/pending" "$2/rolled-back" 2>/dev/null || exit 0; directory=$2; shift 2; exec "$@" "$directory/undo"'
+# How long after its deadline a timer may still be about to act, on a busy machine.
+_GRACE = 30.0
+
+
+class ConfirmError(RuntimeError):
+    """The confirmation cannot be armed or came too late."""
+
+
+def arm(seconds: int, command: t.Sequence[str], undo: str, directory: str = DIRECTORY) -> str:
+    """Start the timer that runs ``command`` with a file that holds ``undo``; return the token to confirm with."""
+    os.makedirs(directory, mode=0o700, exist_ok=True)
+    token = secrets.token_hex(16)
+    path = os.path.join(directory, token)
+    os.mkdir(path, 0o700)
+    _write(os.path.join(path, _UNDO), undo)
+    _write(os.path.join(path, _PENDING), str(time.monotonic() + seconds))
+    # Not waited for: it must outlive this process, its session and its pipes.
+    subprocess.Popen(  # pylint: disable=consider-using-with
+        ["/bin/sh", "-c", _TIMER, "playout-firewall", str(seconds), path, *command],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd="/",
+        start_new_session=True,
+    )
+    return token
+
+
+def confirm(token: str, directory: str = DIRECTORY) -> None:
+    """Claim the token, so that the new rules stay.
+
+    :raises ConfirmError: when the timer was first, or there is no such token (any more).
+    """
+    path = os.path.join(directory, os.path.basename(token))
+    try:
+        os.rename(os.path.join(path, _PENDING), os.path.join(path, _CONFIRMED))
+    except OSError:
+        rolled_back = os.path.exists(os.path.join(path, _ROLLED_BACK))
+        _remove(path, directory)
+        reason = "the old rules have returned already" if rolled_back else "nothing waits for this confirmation"
+        raise ConfirmError(f"the confirmation came too late: {reason}") from None
+    _remove(path, directory)
+
+
+def waiting(directory: str = DIRECTORY) -> int:
+    """Return for how many seconds an earlier change still waits for its confirmation; 0 when none does.
+
+    What is left of finished ones, and of timers that died, is removed on the way.
+    """
+    longest = 0.0
+    for token in os.listdir(directory) if os.path.isdir(directory) else ():
+        path = os.path.join(directory, token)
+        left = _left(os.path.join(path, _PENDING))
+        if left is None or left < -_GRACE:
+            _remove(path, directory)
+        else:
+            longest = max(longest, left, 1.0)
+    return int(longest + 0.5)
+
+
+def _left(pending: str) -> t.Optional[float]:
+    try:
+        with open(pending, encoding="ascii") as handle:
+            return float(handle.read()) - time.monotonic()
+    except (OSError, ValueError):
+        return None
+
+
+def _write(path: str, text: str) -> None:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as stream:
+        stream.write(text)
+
+
+def _remove(path: str, directory: str) -> None:
+    shutil.rmtree(path, ignore_errors=True)
+    try:
+        os.rmdir(directory)
+    except OSError:
+        # Another change waits in it.
+        return

@@ -1,0 +1,172 @@
+# Copyright (c) 2026, playout.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the kernel holds, and whether that is what a policy wants.
+
+Listings of different nft versions cannot be compared, and a remembered one misses edits by hand. So the desired text is
+loaded into a throw-away network namespace with the same binary, and both sides are listed alike.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.playout.firewall.plugins.module_utils._command import Result, Run
+from ansible_collections.playout.firewall.plugins.module_utils._nftables import FAMILY, REMOVAL, TABLE
+
+# The name of the copy that stands in for a namespace; its chains never see a packet, because it is dormant.
+PROBE = f"{TABLE}_probe"
+
+_BEGUN = "begun"
+_LIST = 'echo begun && "$1" -f - && "$1" -j list table inet "$2" && "$1" list table inet "$2"'
+_NAMESPACES = (
+    ("unshare", "--net", "--"),
+    # A container without CAP_SYS_ADMIN may still be allowed a user namespace of its own.
+    ("unshare", "--user", "--map-root-user", "--net", "--"),
+)
+
+Objects = t.List[t.Dict[str, t.Any]]
+
+
+class NftError(RuntimeError):
+    """nft refused something; nothing was changed."""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """One table: its normalised objects for comparing, its text for people."""
+
+    objects: t.Mapping[str, t.Any]
+    text: str
+
+
+@dataclass(frozen=True)
+class Ruleset:
+    """Everything nft shows of this network namespace, as its JSON has it."""
+
+    objects: Objects
+
+    def ours(self) -> t.Mapping[str, t.Any]:
+        """Return the normalised objects of our table; empty when there is none."""
+        return normalise(self.objects, TABLE)
+
+
+class Nft:
+    """The nft binary of this host."""
+
+    def __init__(self, run: Run, binary: str = "nft") -> None:
+        self._run = run
+        self.binary = binary
+
+    def ruleset(self) -> Ruleset:
+        """Return everything there is, in one reading.
+
+        :raises NftError: where nft is missing, may not read, or knows no JSON.
+        """
+        result = self._run([self.binary, "-j", "list", "ruleset"], "")
+        if result.code == 127:
+            raise NftError("nft is not installed: install the package 'nftables'")
+        if result.code < 0:
+            raise NftError(
+                f"nft ended by signal {-result.code} while it listed the ruleset: another, newer nft may have written it; "
+                "use the same version everywhere on this host"
+            )
+        if result.code:
+            raise NftError(f"nft cannot list the ruleset (root is needed, and nft with JSON): {result.reason}")
+        return Ruleset(_parse(result.out))
+
+    def text(self) -> str:
+        """Return our live table as text; empty when there is none."""
+        result = self._run([self.binary, "list", "table", FAMILY, TABLE], "")
+        return result.out if result.code == 0 else ""
+
+    def load(self, text: str) -> None:
+        """Load a text in one transaction: all of it or nothing."""
+        result = self._run([self.binary, "-f", "-"], text)
+        if result.code:
+            raise NftError(f"nft refused the rules, nothing was changed: {result.reason}")
+
+    def check(self, text: str) -> None:
+        """Ask nft and the kernel whether they would load a text, without doing it."""
+        result = self._run([self.binary, "-c", "-f", "-"], text)
+        if result.code:
+            raise NftError(f"nft would refuse these rules: {result.reason}")
+
+    def desired(self, text: str) -> Listing:
+        """Return how this text would be listed, without changing any rule that is in force.
+
+        :raises NftError: when nft or the kernel refuses the text.
+        """
+        for namespace in _NAMESPACES:
+            result = self._run([*namespace, "sh", "-c", _LIST, "sh", self.binary, TABLE], text)
+            if result.out.startswith(_BEGUN):
+                return self._listing(result, TABLE)
+        return self._dormant(text)
+
+    def _dormant(self, text: str) -> Listing:
+        """Where no namespace is allowed: a copy of the table that is dormant, and gone again at once."""
+        self.check(text)
+        removal = REMOVAL.replace(TABLE, PROBE)
+        head = f"table {FAMILY} {TABLE} {{\n"
+        copy = text.replace(REMOVAL, removal).replace(head, f"table {FAMILY} {PROBE} {{\n\tflags dormant;\n")
+        try:
+            listing = self._listing(self._run(["sh", "-c", _LIST, "sh", self.binary, PROBE], copy), PROBE)
+        finally:
+            self._run([self.binary, "-f", "-"], removal)
+        objects = dict(listing.objects)
+        objects["table"] = {key: value for key, value in objects["table"].items() if key != "flags"}
+        return Listing(objects, re.sub(r"\n\tflags dormant;?\n", "\n", listing.text.replace(PROBE, TABLE), count=1))
+
+    def _listing(self, result: Result, table: str) -> Listing:
+        if result.code:
+            raise NftError(f"nft would refuse these rules, nothing was changed: {result.reason}")
+        _begun, listed, text = result.out.split("\n", 2)
+        return Listing(normalise(_parse(listed), table), text)
+
+
+def normalise(objects: Objects, table: str) -> t.Dict[str, t.Any]:
+    """Return one of our tables without what says nothing about packets: handles, counters, the order of elements.
+
+    The rules are kept in their chain, in their order; everything else by kind and name, so that objects that somebody
+    added by hand are a difference too.
+    """
+    result: t.Dict[str, t.Any] = {}
+    for entry in objects:
+        kind, body = next(iter(entry.items()))
+        if kind == "metainfo" or body.get("family") != FAMILY or body.get("name" if kind == "table" else "table") != table:
+            continue
+        plain = {key: value for key, value in body.items() if key not in ("handle", "table", "family")}
+        if kind == "table":
+            plain.pop("name")
+            plain.pop("comment", None)
+            result["table"] = plain
+        elif kind == "rule":
+            result.setdefault(f"rules {plain.pop('chain')}", []).append(_plain(plain))
+        else:
+            result[f"{kind} {plain.pop('name', '')}"] = _plain(plain)
+    return result
+
+
+def _plain(value: t.Any) -> t.Any:
+    """Drop counters and sort the elements of sets, at any depth."""
+    if isinstance(value, list):
+        return [_plain(entry) for entry in value if not (isinstance(entry, dict) and "counter" in entry)]
+    if isinstance(value, dict):
+        return {key: _sorted(entry) if key in ("elem", "set") else _plain(entry) for key, entry in value.items()}
+    return value
+
+
+def _sorted(elements: t.Any) -> t.Any:
+    if not isinstance(elements, list):
+        return _plain(elements)
+    return sorted((_plain(element) for element in elements), key=lambda element: json.dumps(element, sort_keys=True))
+
+
+def _parse(text: str) -> Objects:
+    try:
+        return t.cast(Objects, json.loads(text)["nftables"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise NftError(f"nft's JSON cannot be read: {error}") from error
