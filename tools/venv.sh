@@ -4,6 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 venv=$1
+PATH=${PATH//"$PWD/$venv/bin:"/}  # never made from itself
 
 suitable() {
     "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
