@@ -8,6 +8,7 @@
     python tests/lab/lab.py exec HOST -- COMMAND ...
     python tests/lab/lab.py listen FILE
     python tests/lab/lab.py list
+    python tests/lab/lab.py check
 
 Works for root and, in a user namespace, for everybody else. --directory or PLAYOUT_LAB_DIR tells the lab's directory.
 """
@@ -68,6 +69,10 @@ def _listen(options: argparse.Namespace) -> int:
     return 0
 
 
+def _check(options: argparse.Namespace) -> int:
+    return life.run(Topology((), ()), ["true"], options.directory, {})
+
+
 def _list(options: argparse.Namespace) -> int:
     for name in registry.names(_directory(options)):
         print(name)
@@ -113,6 +118,7 @@ def _parser() -> argparse.ArgumentParser:
     execute.add_argument("command", nargs="+", metavar="COMMAND")
     listen = add("listen", _listen, "Have the named hosts of a running lab listen on these ports and no others.")
     listen.add_argument("file", type=Path, metavar="FILE")
+    add("check", _check, "Tell whether this machine can have a lab, and what would help if not.")
     add("list", _list, "Print the names of the hosts.")
     return parser
 

@@ -20,7 +20,7 @@ INSTALL = "pip install pyftpdlib (Python 3.12 and later: pyftpdlib pyasyncore py
 def load_library() -> dict[str, ModuleType]:
     """pyftpdlib's modules; read before a host hides the directory in which they may be installed."""
     try:
-        from pyftpdlib import authorizers, handlers, ioloop, servers
+        from pyftpdlib import authorizers, handlers, ioloop, servers  # type: ignore[import-untyped]
     except ImportError as error:
         raise LabError(f"the lab file asks for an FTP server: {INSTALL}") from error
     return {"authorizers": authorizers, "handlers": handlers, "ioloop": ioloop, "servers": servers}
@@ -30,7 +30,8 @@ class FtpService:
     """One FTP server, bound when made."""
 
     def __init__(self, wanted: FtpServer, library: dict[str, ModuleType]) -> None:
-        logging.getLogger("pyftpdlib").setLevel(logging.ERROR)
+        # A logger with a handler is one that pyftpdlib does not set up to tell the terminal of every transfer.
+        logging.getLogger("pyftpdlib").addHandler(logging.NullHandler())
         authorizer = library["authorizers"].DummyAuthorizer()
         authorizer.add_user(wanted.user, wanted.password, tempfile.mkdtemp(prefix="ftp-"), perm="elradfmwMT")
         attributes = {

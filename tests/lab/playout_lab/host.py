@@ -49,7 +49,7 @@ def start_all(topology: Topology, surroundings: Surroundings) -> None:
     pids: dict[str, int] = {}
     for host in topology.hosts:
         channels[host.name], theirs = socket.socketpair()
-        pids[host.name] = _fork_into_pid_namespace(lambda h=host, c=theirs: _HostProcess(h, surroundings, c).run())
+        pids[host.name] = _fork_into_pid_namespace(_HostProcess(host, surroundings, theirs).run)
         theirs.close()
     _await(channels, "namespaces")
     network.wire(topology, pids)

@@ -182,7 +182,7 @@ def _controller(
 def _spawn(command: Sequence[str], directory: Path) -> int:
     environment = {**os.environ, VARIABLE: str(directory)}
     try:
-        return os.posix_spawnp(command[0], command, environment, setsigmask=[])
+        return os.posix_spawnp(command[0], list(command), environment, setsigmask=[])
     except OSError as error:
         raise LabError(f"{command[0]}: {error.strerror}") from error
 
