@@ -9,8 +9,8 @@ epsv          the server names a port only
 pasv          the server names address and port; the address is ignored, as careful clients do
 pasv-address  the address is believed, as old players do: behind NAT somebody has to translate it
 
-One line per mode says how it went, with the data port of each transfer; the exit code is 1 when one failed. It needs the
-standard library only, so that any Python on the host can run it.
+One line per mode says how it went, with the data port of each transfer; the exit code is 1 when one failed. It needs
+the standard library only, so that any Python on the host can run it.
 """
 
 from __future__ import annotations

@@ -65,6 +65,8 @@ def ask(directory: Path, name: str, request: Mapping[str, Any]) -> None:
 def answer(client: socket.socket, text: str) -> None:
     """The other half of ``ask``: ``done``, or what went wrong."""
     client.sendall(text.encode())
+    # A service that this request started has inherited the connection and would keep it open.
+    client.shutdown(socket.SHUT_WR)
 
 
 def read_request(client: socket.socket) -> dict[str, Any] | None:
