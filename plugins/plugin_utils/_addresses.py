@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import typing as t
-from functools import lru_cache
+from functools import cache
 
 from ansible_collections.playout.firewall.plugins.plugin_utils._libraries import netaddr
 
@@ -110,7 +110,7 @@ def merge(networks: t.Iterable[Network]) -> dict[str, Texts]:
     return by_family
 
 
-@lru_cache(maxsize=None)
+@cache
 def merge_texts(name: str, parts: frozenset[Texts]) -> Texts:
     """Merge lists of one family that :func:`merge` has spelt. Cached: many rules share the same few lists."""
     if len(parts) == 1:
@@ -120,6 +120,6 @@ def merge_texts(name: str, parts: frozenset[Texts]) -> Texts:
     return merge(networks).get(name, ())
 
 
-@lru_cache(maxsize=None)
+@cache
 def _private_networks() -> tuple[Network, ...]:
     return tuple(netaddr.IPNetwork(entry) for entry in _PRIVATE)

@@ -10,7 +10,6 @@ from functools import lru_cache
 from pathlib import Path
 
 import yaml
-
 from ansible_collections.playout.firewall.plugins.plugin_utils._catalogue import (
     DIRECTIONS,
     GATEWAY_ROLE,
@@ -143,7 +142,7 @@ class _StrictLoader(yaml.SafeLoader):
 
 def _load_product(path: Path, faults: list[str]) -> Product | None:
     try:
-        data = yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)  # noqa: S506 (a safe loader)
+        data = yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         faults.append(f"{path}: {' '.join(str(error).split())}")
         return None
@@ -160,32 +159,38 @@ def _load_product(path: Path, faults: list[str]) -> Product | None:
 
 def _check_services(data: t.Mapping[str, t.Any], report: Report) -> None:
     """Check what a schema of fields alone cannot say."""
-    numbering = data.get("numbering", {})
-    for feature_id, feature in data.get("features", {}).items():
-        where = f"features.{feature_id}"
-        if feature["default"] not in (True, False, "exists"):
-            report(f"{where}.default", f"{feature['default']!r} is not one of true, false, exists")
-        if (feature["default"] == "exists") != ("role" in feature):
-            report(f"{where}.role", "is needed with 'default: exists', and only there")
-        if (feature["default"] == "exists") == ("declared_by" in feature):
-            report(f"{where}.declared_by", "is needed unless 'default: exists'")
-    for service_id, service in data["services"].items():
-        where = f"services.{service_id}"
-        if service.get("feature", None) not in (None, *data.get("features", {})):
-            report(f"{where}.feature", f"'{service['feature']}' is not a feature of this file")
-        if service.get("feature") and service.get("mandatory"):
-            report(f"{where}.mandatory", "a service that a feature switches on cannot be mandatory")
-        for release in service.get("releases", []):
-            if release not in numbering.get("releases", []):
-                report(f"{where}.releases", f"'{release}' is not a release of numbering.releases")
-        for index, item in enumerate(service["ports"]):
-            _check_ports(item, numbering, f"{where}.ports[{index}]", report)
-        for index, flow in enumerate(service["flows"]):
-            if flow["source"]["document"] not in data["documents"]:
-                report(
-                    f"{where}.flows[{index}].source.document",
-                    f"'{flow['source']['document']}' is not in documents: {', '.join(data['documents'])}",
-                )
+    for name, feature in data.get("features", {}).items():
+        _check_feature(feature, f"features.{name}", report)
+    for name, service in data["services"].items():
+        _check_service(service, data, f"services.{name}", report)
+
+
+def _check_feature(feature: t.Mapping[str, t.Any], where: str, report: Report) -> None:
+    exists = feature["default"] == "exists"
+    if not exists and not isinstance(feature["default"], bool):
+        report(f"{where}.default", f"{feature['default']!r} is not one of true, false, exists")
+    if exists != ("role" in feature):
+        report(f"{where}.role", "is needed with 'default: exists', and only there")
+    if exists == ("declared_by" in feature):
+        report(f"{where}.declared_by", "is needed unless 'default: exists'")
+
+
+def _check_service(service: t.Mapping[str, t.Any], data: t.Mapping[str, t.Any], where: str, report: Report) -> None:
+    features, numbering = data.get("features", {}), data.get("numbering", {})
+    if service.get("feature") and service["feature"] not in features:
+        report(f"{where}.feature", f"'{service['feature']}' is not a feature of this file")
+    if service.get("feature") and service.get("mandatory"):
+        report(f"{where}.mandatory", "a service that a feature switches on cannot be mandatory")
+    for release in service.get("releases", []):
+        if release not in numbering.get("releases", []):
+            report(f"{where}.releases", f"'{release}' is not one of numbering.releases")
+    for index, item in enumerate(service["ports"]):
+        _check_ports(item, numbering, f"{where}.ports[{index}]", report)
+    for index, flow in enumerate(service["flows"]):
+        document = flow["source"]["document"]
+        if document not in data["documents"]:
+            known = ", ".join(data["documents"]) or "none"
+            report(f"{where}.flows[{index}].source.document", f"'{document}' is not in documents ({known})")
 
 
 def _check_ports(item: t.Mapping[str, t.Any], numbering: t.Mapping[str, t.Any], where: str, report: Report) -> None:
@@ -200,39 +205,45 @@ def _check_ports(item: t.Mapping[str, t.Any], numbering: t.Mapping[str, t.Any], 
     if "first" in item and item["first"] >= item["last"]:
         report(f"{where}.last", f"{item['last']} does not come after first, {item['first']}")
     if "base" in item:
-        if not numbering:
-            report(f"{where}.base", "a port for each instance needs 'numbering' in the file")
-        elif item["base"] + numbering["maximum_instances"] - 1 > LAST:
-            report(f"{where}.base", f"the last of {numbering['maximum_instances']} instances has no port below {LAST}")
-        if item["from_instance"] < 1:
-            report(f"{where}.from_instance", f"{item['from_instance']} is not an instance: they count from 1")
-    if item.get("ftp_data") and "first" not in item:
-        report(f"{where}.ftp_data", "data ports are a range: write first and last")
-    if "helper" in item and "port" not in item:
-        report(f"{where}.helper", "a helper follows one control port: write port")
+        _check_numbered(item, numbering, where, report)
+    for name, needed in (("ftp_data", "first"), ("helper", "port")):
+        if item.get(name) and needed not in item:
+            report(f"{where}.{name}", f"goes with '{needed}' only")
+
+
+def _check_numbered(item: t.Mapping[str, t.Any], numbering: t.Mapping[str, t.Any], where: str, report: Report) -> None:
+    if not numbering:
+        report(f"{where}.base", "a port for each instance needs 'numbering' in the file")
+    elif item["base"] + numbering["maximum_instances"] - 1 > LAST:
+        report(f"{where}.base", f"the last of {numbering['maximum_instances']} instances would be above {LAST}")
+    if item["from_instance"] < 1:
+        report(f"{where}.from_instance", f"{item['from_instance']} is not an instance: they count from 1")
 
 
 def _check_references(products: t.Mapping[str, Product], faults: list[str]) -> None:
-    """Check what refers across files: roles, shared ports, ids that two files claim."""
+    """Check what reaches across files: ids that two files claim, roles, and services that refer to each other."""
     roles: dict[str, str] = {GATEWAY_ROLE: "the collection itself"}
     services: dict[str, str] = {}
     for product in products.values():
         for kind, ids, seen in (("roles", product.roles, roles), ("services", product.services, services)):
             for name in ids:
-                if name in seen:
+                if seen.setdefault(name, product.file) != product.file:
                     faults.append(f"{product.file}: {kind}.{name}: is already defined in {seen[name]}")
-                seen.setdefault(name, product.file)
     for product in products.values():
         for where, name in _role_references(product):
             if name not in roles or name == GATEWAY_ROLE:
                 faults.append(f"{product.file}: {where}: '{name}' is not a role of any catalogue file")
-        for service in product.services.values():
-            for key in ("port_of", "published_with"):
-                other = getattr(service, key)
-                if other is not None and other not in product.services:
-                    faults.append(
-                        f"{product.file}: services.{service.id}.{key}: '{other}' is not a service of this file"
-                    )
+        for where, name in _service_references(product):
+            if name not in product.services:
+                faults.append(f"{product.file}: {where}: '{name}' is not a service of this file")
+
+
+def _service_references(product: Product) -> t.Iterator[tuple[str, str]]:
+    for service in product.services.values():
+        if service.port_of:
+            yield f"services.{service.id}.port_of", service.port_of
+        if service.published_with:
+            yield f"services.{service.id}.published_with", service.published_with
 
 
 def _role_references(product: Product) -> t.Iterator[tuple[str, str]]:

@@ -31,9 +31,9 @@ from ansible_collections.playout.firewall.plugins.plugin_utils._fleet import (
 )
 from ansible_collections.playout.firewall.plugins.plugin_utils._ports import FIRST, LAST, PortError
 from ansible_collections.playout.firewall.plugins.plugin_utils._problems import (
+    InventoryError,
     Problem,
     Problems,
-    InventoryError,
     listing,
 )
 from ansible_collections.playout.firewall.plugins.plugin_utils._service_ports import (

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ansible_collections.playout.firewall.plugins.plugin_utils._catalogue import Catalogue, PortItem, Service
 from ansible_collections.playout.firewall.plugins.plugin_utils._ports import PortError, PortSet
@@ -23,6 +23,10 @@ class Settings:
     release: str | None = None
     numbering: str = "union"
     overrides: t.Mapping[str, PortSet] = field(default_factory=dict)
+
+    def with_overrides(self, overrides: t.Mapping[str, PortSet]) -> Settings:
+        """Return these settings with another machine's overrides: ports are the listener's."""
+        return replace(self, overrides=overrides)
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,9 @@ def is_used(service: Service, settings: Settings) -> bool:
     return service.reading is None or settings.numbering == "union" or service.reading == settings.numbering
 
 
-def service_ports(service: Service, settings: Settings, per_instance: bool = False) -> tuple[ServicePorts, ...]:
+def service_ports(
+    service: Service, settings: Settings = Settings(), per_instance: bool = False
+) -> tuple[ServicePorts, ...]:
     """Return the lines of ports, static FTP data ranges included.
 
     With ``per_instance`` a line of numbered ports becomes one line for each instance.

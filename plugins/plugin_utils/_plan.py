@@ -1,0 +1,127 @@
+# Copyright (c) 2026, playout.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The plan of a fleet: its flows, each with where it is enforced, and one policy for each enforcement point."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import typing as t
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from ansible_collections.playout.firewall.plugins.module_utils._policy import Policy
+from ansible_collections.playout.firewall.plugins.plugin_utils._addresses import Texts, merge
+from ansible_collections.playout.firewall.plugins.plugin_utils._fleet import Fleet
+from ansible_collections.playout.firewall.plugins.plugin_utils._flows import FlowGroup
+from ansible_collections.playout.firewall.plugins.plugin_utils._inbound import Target
+from ansible_collections.playout.firewall.plugins.plugin_utils._ports import union
+from ansible_collections.playout.firewall.plugins.plugin_utils._service_ports import ServicePorts
+
+NOWHERE = "nowhere"
+STATUSES = ("planned", "local", "not published")
+
+
+@dataclass(frozen=True, eq=False)
+class PlannedFlow:
+    """One line of ports of a group of flows, with what became of it.
+
+    ``sources``: the initiators as the listener's site sees them; ``targets``: where they find the listener.
+    """
+
+    flow: FlowGroup
+    line: ServicePorts
+    status: str
+    sources: t.Mapping[str, Texts] = field(default_factory=dict)
+    targets: tuple[Target, ...] = ()
+    enforced_at: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, t.Any]:
+        """Return the row as plain values."""
+        flow, service = self.flow, self.flow.service
+        return {
+            "service": service.id,
+            "product": service.product,
+            "purpose": service.purpose,
+            "initiator_role": flow.role,
+            "initiators": [end.name for end in flow.initiators.ends],
+            "initiator_addresses": _all(self.sources),
+            "listener_role": flow.listener_role,
+            "listener": flow.listener.name,
+            "listener_addresses": _all(merge(flow.listener.addresses)),
+            "relation": flow.relation.value,
+            "protocol": self.line.protocol,
+            "ports": list(self.line.ports.texts()),
+            "reached_at": [
+                {"family": target.family, "addresses": list(target.addresses), "ports": list(target.ports.texts())}
+                for target in self.targets
+            ],
+            "status": self.status,
+            "enforced_at": list(self.enforced_at) or [NOWHERE],
+            "mandatory": service.mandatory,
+            "scope": service.scope,
+            "reading": service.reading,
+            "direction": flow.pairing.direction if flow.pairing else "stated",
+            "source": str(flow.pairing.source) if flow.pairing else "playout_allow of the inventory",
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What :func:`make_plan` returns."""
+
+    fleet: Fleet
+    flows: tuple[PlannedFlow, ...]
+    policies: t.Mapping[str, Policy]
+    warnings: tuple[str, ...] = ()
+
+    @cached_property
+    def digest(self) -> str:
+        """The sha256 (hex) of flows and policies."""
+        data = {name: policy.to_dict() for name, policy in self.policies.items()}
+        text = json.dumps([data, [flow.to_dict() for flow in self.flows]], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @cached_property
+    def counts(self) -> dict[str, int]:
+        """How much there is of what; a flow is one initiator, one listener, one service."""
+        planned = [row for row in self.flows if row.status == "planned"]
+        groups = {row.flow: len(row.flow.initiators.ends) for row in planned}
+        policies = self.policies.values()
+        return {
+            "hosts": len(self.fleet.hosts),
+            "enforcement_points": len(self.policies),
+            "flows": sum(groups.values()),
+            "rules": sum(len(policy.rules) for policy in policies),
+            "forwards": sum(len(policy.forwards) for policy in policies),
+            "not_published": sum(row.status == "not published" for row in self.flows),
+            "enforced_nowhere": sum(not row.enforced_at for row in planned),
+        }
+
+    def to_dict(self) -> dict[str, t.Any]:
+        """Return the whole plan as fresh plain values."""
+        return {
+            "digest": self.digest,
+            "counts": dict(self.counts),
+            "warnings": list(self.warnings),
+            "flows": [flow.to_dict() for flow in self.flows],
+            "policies": {name: policy.to_dict() for name, policy in self.policies.items()},
+        }
+
+
+def _all(by_family: t.Mapping[str, Texts]) -> list[str]:
+    return [address for addresses in by_family.values() for address in addresses]
+
+
+def listeners(plan: Plan) -> dict[str, dict[str, list[str]]]:
+    """Return host -> protocol -> ports on which its products listen, as far as flows use them."""
+    found: dict[str, dict[str, list[t.Any]]] = {}
+    for row in plan.flows:
+        if row.flow.listener.host and not row.line.ftp_data:
+            by_protocol = found.setdefault(row.flow.listener.name, {})
+            by_protocol.setdefault(row.line.protocol, []).append(row.line.ports)
+    return {
+        host: {protocol: list(union(ports).texts()) for protocol, ports in by_protocol.items()}
+        for host, by_protocol in found.items()
+    }
