@@ -10,6 +10,7 @@ hold the old rules until the confirmation.
 
 from __future__ import annotations
 
+import math
 import os
 import secrets
 import shutil
@@ -19,9 +20,17 @@ import typing as t
 
 DIRECTORY = "/run/playout-firewall"
 
-_PENDING, _CONFIRMED, _ROLLED_BACK, _UNDO = "pending", "confirmed", "rolled-back", "undo"
+_PENDING, _CONFIRMED, _ROLLING_BACK, _ROLLED_BACK, _UNDO = "pending", "confirmed", "rolling-back", "rolled-back", "undo"
 # The sleep is relative, so that setting the clock neither shortens nor stretches it.
-_TIMER = 'sleep "$1"; mv "$2/pending" "$2/rolled-back" 2>/dev/null || exit 0; directory=$2; shift 2; exec "$@" "$directory/undo"'
+_TIMER = f"""(
+sleep "$1"
+cd "$2" || exit
+mv {_PENDING} {_ROLLING_BACK} || exit
+shift 2
+"$@" {_UNDO}
+mv {_ROLLING_BACK} {_ROLLED_BACK}
+) &
+"""
 # How long after its deadline a timer may still be about to act, on a busy machine.
 _GRACE = 30.0
 
@@ -38,14 +47,15 @@ def arm(seconds: int, command: t.Sequence[str], undo: str, directory: str = DIRE
     os.mkdir(path, 0o700)
     _write(os.path.join(path, _UNDO), undo)
     _write(os.path.join(path, _PENDING), str(time.monotonic() + seconds))
-    # Not waited for: it must outlive this process, its session and its pipes.
-    subprocess.Popen(  # pylint: disable=consider-using-with
+    # It must outlive this process, its session and its pipes.
+    subprocess.run(
         ["/bin/sh", "-c", _TIMER, "playout-firewall", str(seconds), path, *command],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         cwd="/",
         start_new_session=True,
+        check=True,
     )
     return token
 
@@ -59,35 +69,40 @@ def confirm(token: str, directory: str = DIRECTORY) -> None:
     try:
         os.rename(os.path.join(path, _PENDING), os.path.join(path, _CONFIRMED))
     except OSError:
-        rolled_back = os.path.exists(os.path.join(path, _ROLLED_BACK))
-        _remove(path, directory)
+        # What is left of the timer's is not removed here: it may still be at work.
+        rolled_back = any(os.path.exists(os.path.join(path, name)) for name in (_ROLLING_BACK, _ROLLED_BACK))
         reason = "the old rules have returned already" if rolled_back else "nothing waits for this confirmation"
         raise ConfirmError(f"the confirmation came too late: {reason}") from None
     _remove(path, directory)
 
 
 def waiting(directory: str = DIRECTORY) -> int:
-    """Return for how many seconds an earlier change still waits for its confirmation; 0 when none does.
+    """Return for how many seconds an earlier change still waits for its confirmation; 0 when none does."""
+    seconds = [max(1.0, left) for left in map(_left, _tokens(directory)) if left > -_GRACE]
+    return math.ceil(max(seconds, default=0.0))
 
-    What is left of finished ones, and of timers that died, is removed on the way.
-    """
-    longest = 0.0
-    for token in os.listdir(directory) if os.path.isdir(directory) else ():
-        path = os.path.join(directory, token)
-        left = _left(os.path.join(path, _PENDING))
-        if left is None or left < -_GRACE:
+
+def tidy(directory: str = DIRECTORY) -> None:
+    """Remove what is left of changes that are settled, and of timers that died."""
+    for path in _tokens(directory):
+        if _left(path) <= -_GRACE:
             _remove(path, directory)
-        else:
-            longest = max(longest, left, 1.0)
-    return int(longest + 0.5)
 
 
-def _left(pending: str) -> t.Optional[float]:
-    try:
-        with open(pending, encoding="ascii") as handle:
-            return float(handle.read()) - time.monotonic()
-    except (OSError, ValueError):
-        return None
+def _tokens(directory: str) -> t.List[str]:
+    names = sorted(os.listdir(directory)) if os.path.isdir(directory) else []
+    return [os.path.join(directory, name) for name in names]
+
+
+def _left(path: str) -> float:
+    """Return the seconds until the deadline, which the timer takes along when it claims the token."""
+    for name in (_PENDING, _ROLLING_BACK):
+        try:
+            with open(os.path.join(path, name), encoding="ascii") as handle:
+                return float(handle.read()) - time.monotonic()
+        except (OSError, ValueError):
+            continue
+    return -float("inf")
 
 
 def _write(path: str, text: str) -> None:

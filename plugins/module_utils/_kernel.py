@@ -33,16 +33,15 @@ def require(policy: Policy, root: str = "/", release: t.Optional[str] = None) ->
         value = _sysctl(name, root)
         if value == "0":
             raise KernelError(
-                f"{policy.host}: the policy forwards {family}, but forwarding is off in the kernel ({name} = 0). It is yours "
-                f"to switch on: set {name} = 1 in /etc/sysctl.d and load it"
+                f"{policy.host}: the policy forwards {family}, but forwarding is off in the kernel ({name} = 0). It is "
+                f"yours to switch on: set {name} = 1 in /etc/sysctl.d and load it"
             )
     release = os.uname().release if release is None else release
-    version = re.match(r"(\d+)\.(\d+)", release)
-    if policy.gateway and policy.gateway.hairpin and policy.forwards and version:
-        if (int(version.group(1)), int(version.group(2))) < _HAIRPIN_KERNEL:
-            raise KernelError(
-                f"{policy.host}: playout_hairpin needs Linux 5.7 or newer, this is {release}: set it to false, or update"
-            )
+    hairpin = policy.gateway is not None and policy.gateway.hairpin and bool(policy.forwards)
+    if hairpin and _version(release) < _HAIRPIN_KERNEL:
+        raise KernelError(
+            f"{policy.host}: playout_hairpin needs Linux 5.7 or newer, this is {release}: set it to false, or update"
+        )
 
 
 def helper_modules(policy: Policy) -> t.List[str]:
@@ -59,6 +58,10 @@ def load_modules(names: t.Sequence[str], run: Run, root: str = "/") -> t.List[st
     if result.code == 0:
         return []
     return [f"the kernel modules {', '.join(names)} cannot be loaded, FTP through this host may fail: {result.reason}"]
+
+
+def _version(release: str) -> t.Tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", release)[:2])
 
 
 def _sysctl(name: str, root: str) -> str:

@@ -101,7 +101,7 @@ class _Walk:
     def _chain(self, name: str, regions: t.List[Region], doubt: t.Optional[Condition], depth: int) -> t.List[Region]:
         """Return the packets that come back out of a chain.
 
-        :param doubt: the condition under which the chain is entered at all, where it is not a certainty.
+        :param doubt: the condition under which the chain is entered at all; None at its base.
         """
         returned: t.List[Region] = []
         if depth > 16:
@@ -111,21 +111,17 @@ class _Walk:
                 hit = [region for region in (region.meet(condition.region) for region in regions) if region]
                 if not hit:
                     continue
-                sure = not condition.narrow and not condition.unknown
+                both = condition if doubt is None else condition.both(doubt)
+                back: t.List[Region] = []
                 if verdict in _DROPS:
-                    self._drop(hit, condition if doubt is None else condition.both(doubt), rule, name)
+                    self._drop(hit, both, rule, name)
                 elif verdict in ("jump", "goto"):
-                    entered = doubt if sure else condition if doubt is None else condition.both(doubt)
-                    back = self._chain(target, hit, entered, depth + 1)
-                    if verdict == "goto":
-                        returned += back
-                    elif sure:
-                        regions = [part for region in regions for part in region.without(condition.region)] + back
-                        continue
-                elif verdict == "return":
-                    returned += hit
-                if sure:
+                    back = self._chain(target, hit, both, depth + 1)
+                if verdict in ("return", "goto"):
+                    returned += back if verdict == "goto" else hit
+                if condition.sure:
                     regions = [part for region in regions for part in region.without(condition.region)]
+                    regions += back if verdict == "jump" else []
         return regions + returned
 
     def _drop(self, hit: t.List[Region], condition: Condition, rule: t.Mapping[str, t.Any], chain: str) -> None:

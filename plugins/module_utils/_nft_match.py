@@ -17,7 +17,7 @@ from ansible_collections.playout.firewall.plugins.module_utils._intervals import
 PORTS: Intervals = ((0, 65535),)
 _BITS = {"ipv4": 32, "ipv6": 128}
 _NETWORK = {"ip": "ipv4", "ip6": "ipv6"}
-_NUMBERS = {6: "tcp", 17: "udp"}
+_NUMBERS: t.Dict[t.Any, str] = {6: "tcp", 17: "udp"}
 
 # Statements and iptables matches that change nothing about whether a rule applies.
 _TRANSPARENT = {"counter", "log", "notrack", "mangle", "ct helper", "ct timeout", "flow", "xt-comment"}
@@ -52,6 +52,10 @@ class Condition:
     region: Region
     narrow: bool = False
     unknown: bool = False
+
+    @property
+    def sure(self) -> bool:
+        return not self.narrow and not self.unknown
 
     def both(self, other: Condition) -> Condition:
         return Condition(self.region.meet(other.region), self.narrow or other.narrow, self.unknown or other.unknown)

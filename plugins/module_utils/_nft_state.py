@@ -71,8 +71,8 @@ class Nft:
             raise NftError("nft is not installed: install the package 'nftables'")
         if result.code < 0:
             raise NftError(
-                f"nft ended by signal {-result.code} while it listed the ruleset: another, newer nft may have written it; "
-                "use the same version everywhere on this host"
+                f"nft ended by signal {-result.code} while it listed the ruleset: another, newer nft may have written "
+                "it; use the same version everywhere on this host"
             )
         if result.code:
             raise NftError(f"nft cannot list the ruleset (root is needed, and nft with JSON): {result.reason}")
@@ -136,7 +136,8 @@ def normalise(objects: Objects, table: str) -> t.Dict[str, t.Any]:
     result: t.Dict[str, t.Any] = {}
     for entry in objects:
         kind, body = next(iter(entry.items()))
-        if kind == "metainfo" or body.get("family") != FAMILY or body.get("name" if kind == "table" else "table") != table:
+        name = body.get("name" if kind == "table" else "table")
+        if (body.get("family"), name) != (FAMILY, table):
             continue
         plain = {key: value for key, value in body.items() if key not in ("handle", "table", "family")}
         if kind == "table":

@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A policy in the language of nft. Pure: text out of data, nothing is read or run.
 
-Everything lives in one table of our own, which is our mark: nothing outside of it is ever written. Address lists become
-named sets, shared where equal; ports stay anonymous sets in the rule; there is never a rule per flow, because lookups in
-a set cost the same for ten and for ten thousand addresses, and rules do not.
+Everything lives in one table of our own, which is our mark: nothing outside of it is ever written. Address lists
+become named sets, shared where equal; ports stay anonymous sets in the rule; there is never a rule per flow, because a
+lookup in a set costs the same for ten and for ten thousand addresses, and rules do not.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ Texts = t.Sequence[str]
 Ranges = t.List[t.Tuple[int, int]]
 
 _KEYWORD = {"ipv4": "ip", "ipv6": "ip6"}
-_VERSION = {"ipv4": 4, "ipv6": 6}
 # nft refuses longer comments.
 _COMMENT_BYTES = 127
 _LINE = 100
@@ -130,12 +129,13 @@ class _Renderer:
         lines = [_commented("ct state established,related accept", "established")]
         if loopback:
             lines.append(_commented(f'{loopback} "lo" accept', "loopback"))
-        return lines + [_commented("jump essential", "always left alone")]
+        lines.append(_commented("jump essential", "always left alone"))
+        return lines
 
     def _input(self) -> t.List[str]:
         lines = [line for rule in self.policy.rules if rule.direction == "in" for line in self._accept(rule)]
         if self.options.enforcement == "default_deny":
-            lines += self._accept_mixed("tcp", self.policy.management.ports, self.policy.management.sources, "management")
+            lines += self._accept_management()
             for index, keep in enumerate(self.policy.keep):
                 lines += self._accept_mixed(keep.protocol, keep.ports, keep.sources, f"keep.{index}")
             lines.append(_commented("drop", "default deny"))
@@ -152,7 +152,7 @@ class _Renderer:
         lines = [line for rule in self.policy.rules if rule.direction == "forward" for line in self._accept(rule)]
         deny = self.gateway.transit == "deny"
         if deny:
-            lines += self._accept_mixed("tcp", self.policy.management.ports, self.policy.management.sources, "management")
+            lines += self._accept_management()
             lines += self._hairpin("accept")
             lines.append(_commented("drop", "transit denied"))
         else:
@@ -214,8 +214,8 @@ class _Renderer:
         comment = _titled(forward.id, forward.comment)
         inbound = [f"iifname {_names(wan)}"] if wan else []
         if forward.external_addresses:
-            addresses = [_addresses_inline(forward.family, forward.external_addresses)]
-            matches = [([] if self.gateway.hairpin else inbound) + [f"{keyword} daddr {addresses[0]}"]]
+            addresses = _inline(forward.external_addresses)
+            matches = [([] if self.gateway.hairpin else inbound) + [f"{keyword} daddr {addresses}"]]
         else:
             local = [f"meta nfproto {forward.family}", "fib daddr type local"]
             matches = [inbound + local]
@@ -277,6 +277,10 @@ class _Renderer:
         where = self._addresses(rule.family, rule.sources, rule.destinations, f"rule.{rule.id}")
         ports = f"{rule.protocol} dport {_ports(merge_ports(rule.ports))} accept"
         return [_commented(" ".join([*where, ports]), _titled(rule.id, rule.comment))]
+
+    def _accept_management(self) -> t.List[str]:
+        management = self.policy.management
+        return self._accept_mixed("tcp", management.ports, management.sources, "management")
 
     def _accept_mixed(self, protocol: str, ports: Texts, sources: Texts, owner: str) -> t.List[str]:
         """Accept from a list of addresses of both families."""
@@ -349,14 +353,14 @@ def _names(interfaces: Texts) -> str:
 
 
 def _target(forward: Forward) -> str:
-    """Return the internal end; without a port where external and internal are the same, so that a range stays one rule."""
+    """Return the internal end; without a port where external and internal are equal, so that a range stays one rule."""
     address = _canonical(forward.to_address)
     if forward.external_ports == forward.to_ports:
         return address
     return f"[{address}]:{forward.to_ports[0]}" if forward.family == "ipv6" else f"{address}:{forward.to_ports[0]}"
 
 
-def _addresses_inline(family: str, addresses: Texts) -> str:
+def _inline(addresses: Texts) -> str:
     elements = sorted({_canonical(address) for address in addresses})
     return elements[0] if len(elements) == 1 else "{ " + ", ".join(elements) + " }"
 
@@ -373,11 +377,11 @@ def _of_family(addresses: Texts, family: str) -> t.List[str]:
 
 def _merge_addresses(addresses: Texts) -> t.List[str]:
     """Return the networks in nft's spelling, without overlaps, which an interval set refuses."""
-    networks = [ipaddress.ip_network(address) for address in addresses]
+    networks: t.List[t.Any] = [ipaddress.ip_network(address) for address in addresses]
     if any(network.num_addresses > 1 for network in networks):
-        merged: t.Iterable[t.Any] = ipaddress.collapse_addresses(networks)  # type: ignore[type-var]
+        merged = list(ipaddress.collapse_addresses(networks))
     else:
-        merged = sorted(set(networks))  # type: ignore[type-var]
+        merged = sorted(set(networks))
     return [str(network.network_address if network.num_addresses == 1 else network) for network in merged]
 
 

@@ -108,7 +108,7 @@ class Persistence:
         existing = self.existing()
         for path in existing:
             os.unlink(self._at(path))
-        for directory in (os.path.dirname(DROP_IN), DIRECTORY):
+        for directory in (os.path.dirname(ENABLED), os.path.dirname(DROP_IN), DIRECTORY):
             try:
                 os.rmdir(self._at(directory))
             except OSError:

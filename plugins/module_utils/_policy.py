@@ -142,7 +142,7 @@ class Policy:
 
     def to_dict(self) -> t.Dict[str, t.Any]:
         """Return the policy as fresh lists and dicts of plain values, with its ``digest`` (sha256, hex)."""
-        data = _plain(asdict(self))
+        data: t.Dict[str, t.Any] = _plain(asdict(self))
         governed = data["governed"]
         data["governed"] = {
             "in": governed["inbound"],
@@ -209,10 +209,10 @@ def _item(kind: t.Any, value: t.Any, path: str) -> t.Any:
     unknown = sorted(str(key) for key in set(value) - set(names))
     if unknown:
         raise PolicyError(f"{path}: unknown key '{unknown[0]}', known are {', '.join(sorted(names))}")
-    try:
-        return kind(**{key: _checked(str(names[key].type), key, entry, path) for key, entry in value.items()})
-    except TypeError as error:
-        raise PolicyError(f"{path}: {str(error).split(') ')[-1]}") from error
+    missing = [name for name, entry in names.items() if entry.default is entry.default_factory and name not in value]
+    if missing:
+        raise PolicyError(f"{path}: {', '.join(missing)} missing")
+    return kind(**{key: _checked(str(names[key].type), key, entry, path) for key, entry in value.items()})
 
 
 def _checked(kind: str, key: str, value: t.Any, path: str) -> t.Any:

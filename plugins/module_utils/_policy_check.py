@@ -132,7 +132,7 @@ def _unique(items: t.Iterable[t.Any], path: str) -> None:
     seen: t.Set[str] = set()
     for index, item in enumerate(items):
         if not _ID.fullmatch(item.id):
-            raise PolicyValueError(f"{path}[{index}].id: '{item.id}' must be 1 to 200 of letters, digits, '_', '.', '-'")
+            raise PolicyValueError(f"{path}[{index}].id: {item.id!r} must be 1 to 200 letters, digits, '_', '.', '-'")
         if item.id in seen:
             raise PolicyValueError(f"{path}[{index}].id: '{item.id}' is there twice, each {path[:-1]} needs its own")
         seen.add(item.id)

@@ -1,0 +1,103 @@
+# Copyright (c) 2026, playout.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Hand a host its policy from the plan, and confirm new rules over a new connection.
+
+The documentation is the module's.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
+from ansible.plugins.action import ActionBase
+
+_MODULE = "playout.firewall.linux_ruleset"
+# Only here a fresh connection is known to be one: others run on the host itself, or keep a connection of their own.
+_FRESH = ("ansible.builtin.ssh", "ssh")
+_PAUSE = 1.0
+
+
+class ActionModule(ActionBase):
+    """Runs the module once, and a second time where its change has to be confirmed."""
+
+    _supports_check_mode = True
+    _requires_connection = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        super().run(tmp, task_vars)
+        task_vars = task_vars or {}
+        arguments = dict(self._task.args)
+        timeout = self._timeout(arguments.get("confirm_timeout"))
+        if arguments.get("policy") is None and arguments.get("state", "present") == "present":
+            arguments["policy"] = self._policy(task_vars)
+        result = self._execute_module(module_name=_MODULE, module_args=arguments, task_vars=task_vars)
+        token = result.pop("_confirm", None)
+        if token is None:
+            return result
+        return {**result, **self._confirm({**arguments, "_confirm": token}, task_vars, timeout)}
+
+    def _timeout(self, value: Any) -> int:
+        """Return the seconds to wait for a confirmation, refused where no new connection can give one."""
+        try:
+            timeout = int(value or 0)
+        except (TypeError, ValueError):
+            raise AnsibleActionFail(f"confirm_timeout: {value!r} is not a number of seconds") from None
+        name = self._connection.ansible_name or self._connection.transport
+        if timeout and name not in _FRESH:
+            raise AnsibleActionFail(
+                f"confirm_timeout: the connection '{name}' cannot be opened anew over the network, so that it would confirm "
+                "rules that lock everybody out: use ansible.builtin.ssh, or set confirm_timeout to 0"
+            )
+        return timeout
+
+    def _policy(self, task_vars: dict[str, Any]) -> str:
+        """Return this host's policy from the plan as JSON, which nobody takes for a template."""
+        # Late, because a policy that was given needs no plan.
+        from ansible_collections.playout.firewall.plugins.plugin_utils._plan_store import policy_for
+
+        try:
+            return json.dumps(policy_for(self._templar, task_vars, task_vars["inventory_hostname"]))
+        except Exception as error:
+            raise AnsibleActionFail(f"no policy for this host: {error}") from error
+
+    def _confirm(self, arguments: dict[str, Any], task_vars: dict[str, Any], timeout: int) -> dict[str, Any]:
+        """Return what the confirmation adds to the result, or the failure with the old rules in force."""
+        arguments["confirm_timeout"] = 0
+        deadline = time.monotonic() + timeout
+        reason = "no attempt was made in time"
+        with self._new_connections():
+            while time.monotonic() < deadline:
+                try:
+                    confirmed = self._execute_module(module_name=_MODULE, module_args=arguments, task_vars=task_vars)
+                except AnsibleConnectionFailure as error:
+                    reason = str(error)
+                    time.sleep(_PAUSE)
+                    continue
+                if confirmed.get("failed") or confirmed.get("unreachable"):
+                    return {"failed": True, "msg": confirmed.get("msg", "the confirmation failed")}
+                return {"changed": True}
+        message = f"the new rules let no new connection in within {timeout} seconds, and the old ones return by themselves"
+        return {"failed": True, "changed": False, "msg": f"{message}: {reason}"}
+
+    @contextmanager
+    def _new_connections(self) -> Iterator[None]:
+        """Make every command open a connection of its own.
+
+        A shared one was opened through the old rules and would confirm a lock-out.
+        """
+        name = "ssh_args"
+        before = self._connection.get_option(name)
+        self._connection.reset()
+        # ssh takes the first of several values of an option.
+        self._connection.set_option(name, f"-o ControlMaster=no -o ControlPath=none {before or ''}")
+        try:
+            yield
+        finally:
+            self._connection.set_option(name, before)
+            self._connection.reset()

@@ -1,0 +1,244 @@
+#!/usr/bin/python
+# Copyright (c) 2026, playout.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Set the whole firewall policy of one Linux host or gateway."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: linux_ruleset
+short_description: Sets the whole firewall policy of one Linux host or gateway
+version_added: "1.0.0"
+author:
+  - playout.firewall contributors (@playout)
+description:
+  - Makes the firewall of one Linux host or gateway say exactly what its policy says. The firewall is read once, compared in
+    memory, and changed once or not at all.
+  - Everything is written into one table of its own, C(inet playout_firewall). Nothing outside of it is ever changed, so that
+    rules of Docker, fail2ban or the administrator stay as they are.
+  - Edits by hand, a deleted table and a changed order of rules are noticed and repaired, also those of the files that load the
+    rules at boot.
+  - Drops are silent. Established connections, loopback, essential ICMP and ICMPv6, DHCP, VRRP on gateways, and the
+    SSH connection in use are never dropped.
+options:
+  policy:
+    description:
+      - The policy, as a dictionary or as JSON text, in the shape that P(playout.firewall.policy#lookup) returns.
+      - Left out, it is the policy of this host, computed from the whole inventory.
+      - Not used with O(state=absent).
+    type: raw
+  backend:
+    description:
+      - What the policy is written into. V(auto) takes the program that owns the firewall of the host.
+      - In this version only V(nftables) is available. A host where firewalld or ufw is active is refused, since a packet that they
+        drop cannot be accepted by anybody else.
+    type: str
+    choices: [auto, nftables, firewalld, ufw, iptables]
+    default: auto
+  enforcement:
+    description:
+      - V(scoped) drops only on the ports that the policy governs, and never on management ports.
+      - V(default_deny) drops everything else that comes in to the host as well, except what the policy keeps, and its management
+        networks, without which it is refused.
+    type: str
+    choices: [scoped, default_deny]
+    default: scoped
+  confirm_timeout:
+    description:
+      - Seconds after which the old rules return by themselves, unless a new connection to the host could be made through the
+        new ones. V(0) for no such check.
+      - Needs a connection that can be opened anew over the network, which is P(ansible.builtin.ssh#connection).
+      - The files for the next boot are written only after the confirmation.
+    type: int
+    default: 0
+  state:
+    description:
+      - V(absent) removes everything that this module ever wrote on the host.
+    type: str
+    choices: [present, absent]
+    default: present
+extends_documentation_fragment:
+  - playout.firewall.attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+  platform:
+    support: full
+    platforms: linux
+notes:
+  - Needs root, nft 0.9.8 or newer with JSON, and Linux 5.2 or newer (5.7 for a gateway with hairpin).
+  - Connections that were established before a change outlive it.
+  - Forwarding in the kernel is not switched on. Where a policy needs it and it is off, nothing is changed and the module fails.
+"""
+
+EXAMPLES = r"""
+- name: Enforce on every host and gateway what the plan says
+  playout.firewall.linux_ruleset:
+
+- name: Show what would change
+  playout.firewall.linux_ruleset:
+  check_mode: true
+  diff: true
+
+- name: Deny everything else, and take it back unless a new connection succeeds within a minute
+  playout.firewall.linux_ruleset:
+    enforcement: default_deny
+    confirm_timeout: 60
+
+- name: Enforce a policy that was reviewed and stored
+  playout.firewall.linux_ruleset:
+    policy: "{{ lookup('ansible.builtin.file', 'policies/' ~ inventory_hostname ~ '.json') }}"
+
+- name: Remove everything again
+  playout.firewall.linux_ruleset:
+    state: absent
+"""
+
+RETURN = r"""
+backend:
+  description: What the policy was written into.
+  returned: success
+  type: str
+  sample: nftables
+digest:
+  description: The fingerprint of the policy, the same as in the plan.
+  returned: success and O(state=present)
+  type: str
+  sample: 5f0c1f4e7d0a3c55b1a4f5d5ea8f2f7a3f6ad0f9a86f2a5d7f5b5e0c3f1d2a4b
+forwards:
+  description: How many forwards the policy has.
+  returned: success and O(state=present)
+  type: int
+  sample: 2
+persistent:
+  description: Whether the rules return after a reboot. False with a warning where the init system is not known.
+  returned: success
+  type: bool
+  sample: true
+rules:
+  description: How many rules the policy has.
+  returned: success and O(state=present)
+  type: int
+  sample: 12
+"""
+
+import json
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.playout.firewall.plugins.module_utils import _backend, _confirm, _kernel
+from ansible_collections.playout.firewall.plugins.module_utils._command import SYSTEM_PATH, run
+from ansible_collections.playout.firewall.plugins.module_utils._management import connection_in_use
+from ansible_collections.playout.firewall.plugins.module_utils._nft_backend import NftablesBackend
+from ansible_collections.playout.firewall.plugins.module_utils._nft_state import Nft, NftError
+from ansible_collections.playout.firewall.plugins.module_utils._nftables import Options
+from ansible_collections.playout.firewall.plugins.module_utils._persist import Persistence
+from ansible_collections.playout.firewall.plugins.module_utils._policy import Policy, PolicyError
+
+_MAXIMUM_TIMEOUT = 3600
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "policy": {"type": "raw"},
+            "backend": {"type": "str", "choices": list(_backend.BACKENDS), "default": "auto"},
+            "enforcement": {"type": "str", "choices": ["scoped", "default_deny"], "default": "scoped"},
+            "confirm_timeout": {"type": "int", "default": 0},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            # The action plugin's second call, over a new connection: the token to confirm.
+            "_confirm": {"type": "str"},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        module.exit_json(**_ensure(module))
+    except (PolicyError, NftError, _backend.BackendError, _kernel.KernelError, _confirm.ConfirmError) as error:
+        module.fail_json(msg=str(error))
+
+
+def _ensure(module: AnsibleModule) -> t.Dict[str, t.Any]:
+    """Bring the host to the wanted state; return the module's result."""
+    if module.params["_confirm"]:
+        _confirm.confirm(module.params["_confirm"])
+    if not 0 <= module.params["confirm_timeout"] <= _MAXIMUM_TIMEOUT:
+        raise _confirm.ConfirmError(
+            f"confirm_timeout: {module.params['confirm_timeout']} must be 0 to {_MAXIMUM_TIMEOUT} seconds"
+        )
+    left = _confirm.waiting()
+    if left:
+        raise _confirm.ConfirmError(
+            f"an earlier change of this host's rules still waits for its confirmation: try again in {left} seconds"
+        )
+    present = module.params["state"] == "present"
+    policy = _policy(module.params["policy"], module.params["enforcement"]) if present else None
+    backend = _open_backend(module, present)
+    if policy is None:
+        change = backend.compare_absent()
+    else:
+        _kernel.require(policy)
+        change = backend.compare(policy, Options(module.params["enforcement"], connection_in_use()))
+    result: t.Dict[str, t.Any] = {"changed": change.live or change.boot, "backend": backend.name}
+    result["persistent"] = change.persistent
+    if policy is not None:
+        result.update(digest=policy.to_dict()["digest"], rules=len(policy.rules), forwards=len(policy.forwards))
+    if module._diff:
+        result["diff"] = change.diff
+    if not module.check_mode:
+        result.update(_carry_out(backend, change, module.params["confirm_timeout"]))
+    for warning in change.warnings:
+        module.warn(warning)
+    return result
+
+
+def _carry_out(backend: _backend.Backend, change: _backend.Change, confirm_timeout: int) -> t.Dict[str, t.Any]:
+    """Change the rules in force, then what the next boot loads: whichever moment this is killed at, one of them holds."""
+    _confirm.tidy()
+    if change.live and confirm_timeout:
+        undo = backend.undo()
+        token = _confirm.arm(confirm_timeout, undo.command, undo.text)
+        backend.apply(change)
+        return {"_confirm": token}
+    if change.live:
+        backend.apply(change)
+    if change.boot:
+        backend.persist(change)
+    return {}
+
+
+def _policy(given: t.Any, enforcement: str) -> Policy:
+    if given is None:
+        raise PolicyError("policy: it is missing, and only the action plugin of this name can compute it: run it as a task")
+    if isinstance(given, str):
+        try:
+            given = json.loads(given)
+        except ValueError as error:
+            raise PolicyError(f"policy: the text is not JSON: {error}") from error
+    policy = Policy.from_dict(given)
+    if enforcement == "default_deny" and not (policy.management.sources and policy.management.ports):
+        raise PolicyError(
+            f"{policy.host}: enforcement default_deny without management networks would lock everybody out: "
+            "set playout_management to the networks that may use SSH, WinRM and RDP"
+        )
+    return policy
+
+
+def _open_backend(module: AnsibleModule, present: bool) -> _backend.Backend:
+    """Read the host's firewall, once, and return the backend that will serve it."""
+    binary = module.get_bin_path("nft", opt_dirs=SYSTEM_PATH.split(":"))
+    if binary is None:
+        raise NftError("nft is not installed: install the package 'nftables'")
+    nft = Nft(run, binary)
+    ruleset = nft.ruleset()
+    # What we once wrote can be removed whoever owns the firewall by now.
+    _backend.choose(module.params["backend"], _backend.active_managers(ruleset.objects, run) if present else [])
+    return NftablesBackend(nft, ruleset, Persistence(run), run)
+
+
+if __name__ == "__main__":
+    main()
