@@ -13,6 +13,7 @@ from functools import cached_property
 
 from ansible_collections.playout.firewall.plugins.module_utils._policy import Policy
 from ansible_collections.playout.firewall.plugins.plugin_utils._addresses import Texts, merge
+from ansible_collections.playout.firewall.plugins.plugin_utils._catalogue import Document, Source
 from ansible_collections.playout.firewall.plugins.plugin_utils._fleet import Fleet
 from ansible_collections.playout.firewall.plugins.plugin_utils._flows import FlowGroup
 from ansible_collections.playout.firewall.plugins.plugin_utils._inbound import Target
@@ -46,9 +47,11 @@ class PlannedFlow:
             "purpose": service.purpose,
             "initiator_role": flow.role,
             "initiators": [end.name for end in flow.initiators.ends],
+            "initiator_sites": sorted({end.site for end in flow.initiators.ends if end.site is not None}),
             "initiator_addresses": _all(self.sources),
             "listener_role": flow.listener_role,
             "listener": flow.listener.name,
+            "listener_site": flow.listener.site,
             "listener_addresses": _all(merge(flow.listener.addresses)),
             "relation": flow.relation.value,
             "protocol": self.line.protocol,
@@ -105,9 +108,34 @@ class Plan:
             "digest": self.digest,
             "counts": dict(self.counts),
             "warnings": list(self.warnings),
+            "products": self._products(),
             "flows": [flow.to_dict() for flow in self.flows],
             "policies": {name: policy.to_dict() for name, policy in self.policies.items()},
         }
+
+    def _products(self) -> list[dict[str, t.Any]]:
+        """Return the products that have flows, each with the statements of its documents on which they rest."""
+        used = {row.flow.pairing.source: row.flow.service.product for row in self.flows if row.flow.pairing}
+        found: dict[str, dict[Document, list[Source]]] = {row.flow.service.product: {} for row in self.flows}
+        for source in sorted(used, key=str):
+            found[used[source]].setdefault(source.document, []).append(source)
+        return [
+            {
+                "product": product.id,
+                "title": product.title,
+                "documents": [
+                    {
+                        "title": document.title,
+                        "edition": document.edition,
+                        "url": document.url,
+                        "statements": [{"place": source.place, "source": str(source)} for source in sources],
+                    }
+                    for document, sources in found[product.id].items()
+                ],
+            }
+            for product in self.fleet.catalogue.products.values()
+            if product.id in found
+        ]
 
 
 def _all(by_family: t.Mapping[str, Texts]) -> list[str]:
