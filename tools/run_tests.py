@@ -67,24 +67,31 @@ def main(arguments: list[str]) -> int:
     if arguments == ["lint"]:
         outcomes = [run(stage) for stage in LINT]
     else:
-        outcomes = [run(stage) for stage in (*LINT, *TESTS)] + [other_python()]
+        outcomes = [run(stage) for stage in (*LINT, *TESTS)] + other_end()
     return report(outcomes)
 
 
-def other_python() -> Outcome:
-    """Run the unit tests once more at the other end of what is supported.
+def other_end() -> list[Outcome]:
+    """Run what depends on them once more with Python and ansible-core at the other end of what is supported.
 
     Python 3.11 has ansible-core 2.19 as its last, the newer ones have the current ansible-core.
     """
     wanted = ("3.11",) if sys.version_info >= (3, 12) else ("3.14", "3.13", "3.12")
-    for version in wanted:
-        interpreter = interpreters.find(version)
-        if interpreter:
-            prepare = f"env -u CORE PYTHON={shlex.quote(str(interpreter))} tools/venv.sh .venv-{version}"
-            test = f'exec .venv-{version}/bin/python -m pytest tests/unit "$@"'
-            shell = ("sh", "-c", f"{prepare} && {test}", "sh")
-            return run(Stage(f"unit-python{version}", shell, 1200, counted=True))
-    return Outcome("unit-other-python", skipped=1, skips=[f"unit tests on Python {' or '.join(wanted)}: not installed"])
+    found = [(version, interpreter) for version in wanted if (interpreter := interpreters.find(version))]
+    if not found:
+        skip = f"sanity and unit on Python {' or '.join(wanted)}: not installed"
+        return [Outcome("other-python", skipped=1, skips=[skip])]
+    version, interpreter = found[0]
+    venv = f".venv-python{version}"
+    prepare = f"env -u CORE PYTHON={shlex.quote(str(interpreter))} tools/venv.sh {venv}"
+
+    def there(*arguments: str) -> tuple[str, ...]:
+        return ("sh", "-c", f'{prepare} && exec {venv}/bin/python "$@"', "sh", *arguments)
+
+    return [
+        run(Stage(f"sanity-python{version}", there("tools/sanity.py"), 1200)),
+        run(Stage(f"unit-python{version}", there("-m", "pytest", "tests/unit"), 1200, counted=True)),
+    ]
 
 
 def run(stage: Stage) -> Outcome:
