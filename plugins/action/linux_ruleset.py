@@ -82,7 +82,9 @@ class ActionModule(ActionBase):
                 if confirmed.get("failed") or confirmed.get("unreachable"):
                     return {"failed": True, "msg": confirmed.get("msg", "the confirmation failed")}
                 return {"changed": True}
-        message = f"the new rules let no new connection in within {timeout} seconds, and the old ones return by themselves"
+        message = (
+            f"the new rules let no new connection in within {timeout} seconds, and the old ones return by themselves"
+        )
         return {"failed": True, "changed": False, "msg": f"{message}: {reason}"}
 
     @contextmanager

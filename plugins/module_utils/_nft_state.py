@@ -118,7 +118,7 @@ class Nft:
             self._run([self.binary, "-f", "-"], removal)
         objects = dict(listing.objects)
         objects["table"] = {key: value for key, value in objects["table"].items() if key != "flags"}
-        return Listing(objects, re.sub(r"\n\tflags dormant;?\n", "\n", listing.text.replace(PROBE, TABLE), count=1))
+        return Listing(objects, re.sub(r"\tflags dormant;?\n\n?", "", listing.text.replace(PROBE, TABLE), count=1))
 
     def _listing(self, result: Result, table: str) -> Listing:
         if result.code:

@@ -213,7 +213,9 @@ def _carry_out(backend: _backend.Backend, change: _backend.Change, confirm_timeo
 
 def _policy(given: t.Any, enforcement: str) -> Policy:
     if given is None:
-        raise PolicyError("policy: it is missing, and only the action plugin of this name can compute it: run it as a task")
+        raise PolicyError(
+            "policy: it is missing, and only the action plugin of this name can compute it: run it as a task"
+        )
     if isinstance(given, str):
         try:
             given = json.loads(given)

@@ -1,0 +1,87 @@
+# Copyright (c) 2026, playout.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs on a host of the lab: the module's own backend, without Ansible around it, and probes.
+
+    host_driver.py compare|apply|absent   a policy and its enforcement as JSON on stdin; the change as JSON on stdout
+    host_driver.py probe                  [[protocol, address, port], ...] on stdin; one word each on stdout
+
+A probe's word is who answered (``cms:80`` from a listener's greeting), ``refused`` or ``filtered``.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[3] / ".build" / "collections"))
+
+from ansible_collections.playout.firewall.plugins.module_utils import _backend, _kernel
+from ansible_collections.playout.firewall.plugins.module_utils._command import run
+from ansible_collections.playout.firewall.plugins.module_utils._nft_backend import NftablesBackend
+from ansible_collections.playout.firewall.plugins.module_utils._nft_state import Nft, NftError
+from ansible_collections.playout.firewall.plugins.module_utils._nftables import Options
+from ansible_collections.playout.firewall.plugins.module_utils._persist import Persistence
+from ansible_collections.playout.firewall.plugins.module_utils._policy import Policy
+
+_SECONDS = 1.0
+
+
+def main(action: str) -> None:
+    if action == "probe":
+        targets = json.load(sys.stdin)
+        with ThreadPoolExecutor(max(1, len(targets))) as pool:
+            print(json.dumps(list(pool.map(lambda target: _probe(*target), targets))))
+        return
+    try:
+        print(json.dumps(_ensure(action)))
+    except (NftError, _backend.BackendError, _kernel.KernelError) as error:
+        print(json.dumps({"error": str(error)}))
+
+
+def _ensure(action: str) -> dict[str, object]:
+    nft = Nft(run)
+    ruleset = nft.ruleset()
+    backend = NftablesBackend(nft, ruleset, Persistence(run), run)
+    if action == "absent":
+        change = backend.compare_absent()
+    else:
+        wanted = json.load(sys.stdin)
+        policy = Policy.from_dict(wanted["policy"])
+        _kernel.require(policy)
+        change = backend.compare(policy, Options(wanted["enforcement"]))
+    if action != "compare" and change.live:
+        backend.apply(change)
+    if action != "compare" and change.boot:
+        backend.persist(change)
+    return {"live": change.live, "boot": change.boot, "diff": change.diff}
+
+
+def _probe(protocol: str, address: str, port: int) -> str:
+    """The port of a ping is its sequence number."""
+    kind = socket.SOCK_STREAM if protocol == "tcp" else socket.SOCK_DGRAM
+    family, ping, request = (
+        (socket.AF_INET6, socket.IPPROTO_ICMPV6, 128) if ":" in address else (socket.AF_INET, socket.IPPROTO_ICMP, 8)
+    )
+    with socket.socket(family, kind, ping if protocol == "ping" else 0) as client:
+        client.settimeout(_SECONDS)
+        try:
+            client.connect((address, port))
+            if protocol == "udp":
+                client.send(b"udp echo\n")
+            if protocol == "ping":
+                client.send(struct.pack("!BBHHH", request, 0, 0, 0, port))
+                return "echo" if client.recv(4096) else "closed"
+            return client.recv(4096).decode().strip() or "closed"
+        except ConnectionError:
+            return "refused"
+        except TimeoutError:
+            return "filtered"
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,198 @@
+# Copyright (c) 2026, playout.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a gateway's policy translates and lets through, proved with packets."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .conftest import PYTHON
+from .policies import forward, gateway, policy, rule, transit
+
+pytestmark = pytest.mark.lab
+
+OUTSIDE = "203.0.113.1"
+FTP_CLIENT = Path(__file__).parents[1] / "ftp_transfer.py"
+
+
+def test_a_forward_changes_the_port_and_the_filter_decides_who_passes(site: Any) -> None:
+    site.apply(
+        "gateway",
+        policy(
+            rule("web", "forward", "80", "203.0.113.10", "10.0.0.10"),
+            forwards=[forward("web", OUTSIDE, "8080", "10.0.0.10", "80")],
+            governed={"forward": [transit("80", "10.0.0.10")]},
+            gateway=gateway(),
+        ),
+    )
+    assert site.probe("player", f"tcp {OUTSIDE} 8080", f"tcp {OUTSIDE} 80") == ["cms", "gateway"]
+    assert site.probe("stranger", f"tcp {OUTSIDE} 8080", "tcp 10.0.0.10 80") == ["filtered", "filtered"]
+    # Transit that the plan does not govern, and the site's own hosts, are left alone.
+    assert site.probe("stranger", "tcp 10.0.0.10 443") == ["cms"]
+    assert site.probe("inside", "tcp 10.0.0.10 80", f"tcp {OUTSIDE} 8080") == ["cms", "refused"]
+
+
+def test_a_whole_range_is_mapped_to_itself_in_one_rule(site: Any) -> None:
+    site.apply(
+        "gateway",
+        policy(
+            rule("range", "forward", "443 30000-30005", "any", "10.0.0.10"),
+            forwards=[forward("range", OUTSIDE, "443 30000-30005", "10.0.0.10", "443 30000-30005")],
+            governed={"forward": [transit("443 30000-30005", "10.0.0.10")]},
+            gateway=gateway(),
+        ),
+    )
+    answers = site.probe("stranger", *(f"tcp {OUTSIDE} {port}" for port in (443, 30000, 30003, 30005, 30006)))
+    assert answers == ["cms", "cms", "cms", "cms", "refused"]
+    assert site.nft("gateway", "list", "ruleset").count("dnat ip to") == 1
+
+
+def test_ipv6_is_routed_and_filtered(site: Any) -> None:
+    listener = "2001:db8:2::10"
+    site.apply(
+        "gateway",
+        policy(
+            rule("web", "forward", "80", "2001:db8:1::10", listener),
+            governed={"forward": [transit("80", listener)]},
+            gateway=gateway(),
+        ),
+    )
+    assert site.probe("player", f"tcp {listener} 80") == ["cms"]
+    assert site.probe("stranger", f"tcp {listener} 80", f"tcp {listener} 443") == ["filtered", "cms"]
+
+
+def test_a_dynamic_gateway_forwards_what_arrives_for_it_on_its_wan(site: Any) -> None:
+    site.apply(
+        "gateway",
+        policy(
+            rule("web", "forward", "80", "any", "10.0.0.10"),
+            forwards=[forward("web", "", "80", "10.0.0.10", "80")],
+            governed={"forward": [transit("80", "10.0.0.10")]},
+            gateway=gateway(),
+        ),
+    )
+    assert site.probe("player", f"tcp {OUTSIDE} 80") == ["cms"]
+    assert site.probe("inside", f"tcp {OUTSIDE} 80", "tcp 10.0.0.1 80") == ["gateway", "gateway"]
+
+
+@pytest.mark.parametrize("address", [OUTSIDE, ""], ids=["fixed address", "dynamic address"])
+@pytest.mark.parametrize("mode", ["leave", "deny"])
+def test_hairpin_lets_inside_hosts_use_the_outside_address(site: Any, address: str, mode: str) -> None:
+    site.apply(
+        "gateway",
+        policy(
+            rule("web", "forward", "80", "203.0.113.10", "10.0.0.10"),
+            forwards=[forward("web", address, "8080", "10.0.0.10", "80")],
+            governed={"forward": [transit("80", "10.0.0.10")]},
+            gateway=gateway(hairpin=True, transit=mode),
+        ),
+    )
+    assert site.probe("inside", f"tcp {OUTSIDE} 8080") == ["cms"]
+    assert site.probe("player", f"tcp {OUTSIDE} 8080") == ["cms"]
+    assert site.probe("stranger", f"tcp {OUTSIDE} 8080") == ["filtered"]
+
+
+def test_hairpin_on_a_dynamic_gateway_spares_its_inside_address(site: Any) -> None:
+    site.apply(
+        "gateway",
+        policy(
+            forwards=[forward("web", "", "80", "10.0.0.10", "80")],
+            gateway=gateway(hairpin=True),
+        ),
+    )
+    assert site.probe("inside", "tcp 10.0.0.1 80", f"tcp {OUTSIDE} 80") == ["gateway", "cms"]
+
+
+def test_masquerade_hides_the_site(site: Any) -> None:
+    """The player has no route back to an inside address here, so that an answer proves the translation."""
+    site.shell("player", "ip route del 10.0.0.0/24")
+    try:
+        assert site.probe("inside", "tcp 203.0.113.10 443") == ["filtered"]
+        site.apply("gateway", policy(masquerade=True, gateway=gateway()))
+        assert site.probe("inside", "tcp 203.0.113.10 443") == ["player"]
+    finally:
+        site.shell("player", f"ip route add 10.0.0.0/24 via {OUTSIDE}")
+
+
+def test_denied_transit_leaves_plan_and_management(site: Any) -> None:
+    site.apply(
+        "gateway",
+        policy(
+            rule("web", "forward", "80", "any", "10.0.0.10"),
+            gateway=gateway(transit="deny"),
+            management={"ports": ["22"], "sources": ["203.0.113.10", "2001:db8:1::10"]},
+        ),
+    )
+    targets = ("tcp 10.0.0.10 80", "tcp 10.0.0.10 443", "tcp 10.0.0.10 22", "tcp 2001:db8:2::10 22")
+    assert site.probe("player", *targets) == ["cms", "filtered", "cms", "cms"]
+    assert site.probe("stranger", *targets) == ["cms", "filtered", "filtered", "filtered"]
+
+
+def test_scoped_transit_never_narrows_management(site: Any) -> None:
+    scoped = policy(governed={"forward": [transit("20-23 80", "10.0.0.10")]}, gateway=gateway())
+    site.apply("gateway", scoped)
+    assert site.probe("stranger", "tcp 10.0.0.10 22", "tcp 10.0.0.10 21", "tcp 10.0.0.10 80") == [
+        "cms",
+        "filtered",
+        "filtered",
+    ]
+
+
+def test_governed_egress_counts_from_inside_too(site: Any) -> None:
+    ruled = policy(
+        rule("mail", "forward", "25", "10.0.0.10", "203.0.113.10"),
+        governed={"forward": [transit("25 443", "any", "10.0.0.10")]},
+        gateway=gateway(),
+    )
+    site.apply("gateway", ruled)
+    assert site.probe("cms", "tcp 203.0.113.10 25", "tcp 203.0.113.10 443") == ["player", "filtered"]
+    assert site.probe("inside", "tcp 203.0.113.10 443") == ["player"]
+
+
+def _ftp(site: Any, host: str, address: str, *modes: str) -> list[bool]:
+    options = [word for mode in modes for word in ("--mode", mode)]
+    done: subprocess.CompletedProcess[str] = site.lab.exec(
+        host, PYTHON, str(FTP_CLIENT), address, "--timeout", "1", *options
+    )
+    assert len(done.stdout.splitlines()) == len(modes), done.stderr
+    return [" passed" in line for line in done.stdout.splitlines()]
+
+
+def test_the_ftp_helper_opens_data_connections_behind_a_forward_of_port_21_alone(site: Any) -> None:
+    translated: dict[str, Any] = {
+        "forwards": [forward("ftp", OUTSIDE, "21", "10.0.0.10", "21")],
+        "governed": {"forward": [transit("21 20001-20099", "10.0.0.10")]},
+        "gateway": gateway(transit="deny"),
+    }
+    planned = rule("ftp", "forward", "21", "203.0.113.10", "10.0.0.10")
+    modes = ("epsv", "pasv", "pasv-address")
+    site.apply("gateway", policy(planned, **translated))
+    assert _ftp(site, "player", OUTSIDE, *modes) == [False, False, False]
+    helper = {"name": "ftp", "protocol": "tcp", "port": 21, "addresses": ["10.0.0.10", "2001:db8:2::10"]}
+    site.apply("gateway", policy(planned, helpers=[helper], **translated))
+    assert _ftp(site, "player", OUTSIDE, *modes) == [True, True, True]
+
+
+def test_the_ftp_helper_serves_a_server_that_denies_everything_else(site: Any) -> None:
+    denying: dict[str, Any] = {"management": {"ports": ["22"], "sources": ["10.0.0.0/24"]}}
+    rules = (rule("ftp", "in", "21", "10.0.0.0/24"), rule("ftp6", "in", "21", "2001:db8:1::10"))
+    site.apply("cms", policy(*rules, **denying), "default_deny")
+    assert _ftp(site, "inside", "10.0.0.10", "pasv") == [False]
+    helper = {"name": "ftp", "protocol": "tcp", "port": 21, "addresses": ["10.0.0.10", "2001:db8:2::10"]}
+    site.apply("cms", policy(*rules, helpers=[helper], **denying), "default_deny")
+    assert _ftp(site, "inside", "10.0.0.10", "pasv") == [True]
+    assert _ftp(site, "player", "2001:db8:2::10", "epsv") == [True]
+
+
+def test_forwarding_that_is_off_in_the_kernel_is_an_error(site: Any) -> None:
+    site.shell("gateway", "echo 0 > /proc/sys/net/ipv4/ip_forward")
+    try:
+        error = site.compare("gateway", policy(rule("web", "forward", "80", "any", "10.0.0.10")))["error"]
+    finally:
+        site.shell("gateway", "echo 1 > /proc/sys/net/ipv4/ip_forward")
+    assert "net.ipv4.ip_forward" in error
