@@ -51,8 +51,8 @@ class ActionModule(ActionBase):
         name = self._connection.ansible_name or self._connection.transport
         if timeout and name not in _FRESH:
             raise AnsibleActionFail(
-                f"confirm_timeout: the connection '{name}' cannot be opened anew over the network, so that it would confirm "
-                "rules that lock everybody out: use ansible.builtin.ssh, or set confirm_timeout to 0"
+                f"confirm_timeout: the connection '{name}' cannot be opened anew over the network and would confirm rules "
+                "that lock everybody out: use ansible.builtin.ssh, or set confirm_timeout to 0"
             )
         return timeout
 
@@ -82,9 +82,7 @@ class ActionModule(ActionBase):
                 if confirmed.get("failed") or confirmed.get("unreachable"):
                     return {"failed": True, "msg": confirmed.get("msg", "the confirmation failed")}
                 return {"changed": True}
-        message = (
-            f"the new rules let no new connection in within {timeout} seconds, and the old ones return by themselves"
-        )
+        message = f"the new rules let no new connection in within {timeout} seconds, and the old ones have returned"
         return {"failed": True, "changed": False, "msg": f"{message}: {reason}"}
 
     @contextmanager

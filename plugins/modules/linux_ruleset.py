@@ -13,12 +13,14 @@ version_added: "1.0.0"
 author:
   - playout.firewall contributors (@playout)
 description:
-  - Makes the firewall of one Linux host or gateway say exactly what its policy says. The firewall is read once, compared in
-    memory, and changed once or not at all.
-  - Everything is written into one table of its own, C(inet playout_firewall). Nothing outside of it is ever changed, so that
-    rules of Docker, fail2ban or the administrator stay as they are.
-  - Edits by hand, a deleted table and a changed order of rules are noticed and repaired, also those of the files that load the
-    rules at boot.
+  - Makes the firewall of one Linux host or gateway say exactly what its policy says. The firewall is read once,
+    compared in memory, and changed once or not at all.
+  - Everything is written into one table of its own, C(inet playout_firewall). Nothing outside of it is ever changed, so
+    that rules of Docker, fail2ban or the administrator stay as they are.
+  - Edits by hand, a deleted table and a changed order of rules are noticed and repaired, and so are edits of the files
+    that load the rules at boot.
+  - A chain of somebody else's that would drop what the policy lets through is an error that names it. Rules of the old
+    C(iptables-legacy) cannot be seen.
   - Drops are silent. Established connections, loopback, essential ICMP and ICMPv6, DHCP, VRRP on gateways, and the
     SSH connection in use are never dropped.
 options:
@@ -31,23 +33,23 @@ options:
   backend:
     description:
       - What the policy is written into. V(auto) takes the program that owns the firewall of the host.
-      - In this version only V(nftables) is available. A host where firewalld or ufw is active is refused, since a packet that they
-        drop cannot be accepted by anybody else.
+      - In this version only V(nftables) is available. A host where firewalld or ufw is active is refused, since a
+        packet that they drop cannot be accepted by anybody else.
     type: str
     choices: [auto, nftables, firewalld, ufw, iptables]
     default: auto
   enforcement:
     description:
       - V(scoped) drops only on the ports that the policy governs, and never on management ports.
-      - V(default_deny) drops everything else that comes in to the host as well, except what the policy keeps, and its management
-        networks, without which it is refused.
+      - V(default_deny) drops everything else that comes in to the host as well, except what the policy keeps, and its
+        management networks, without which it is refused.
     type: str
     choices: [scoped, default_deny]
     default: scoped
   confirm_timeout:
     description:
-      - Seconds after which the old rules return by themselves, unless a new connection to the host could be made through the
-        new ones. V(0) for no such check.
+      - Seconds after which the old rules return by themselves, unless a new connection to the host could be made
+        through the new ones. V(0) for no such check, at most V(3600).
       - Needs a connection that can be opened anew over the network, which is P(ansible.builtin.ssh#connection).
       - The files for the next boot are written only after the confirmation.
     type: int
@@ -73,7 +75,8 @@ attributes:
 notes:
   - Needs root, nft 0.9.8 or newer with JSON, and Linux 5.2 or newer (5.7 for a gateway with hairpin).
   - Connections that were established before a change outlive it.
-  - Forwarding in the kernel is not switched on. Where a policy needs it and it is off, nothing is changed and the module fails.
+  - Forwarding in the kernel is not switched on. Where a policy needs it and it is off, nothing is changed and the
+    module fails.
 """
 
 EXAMPLES = r"""
@@ -197,7 +200,7 @@ def _ensure(module: AnsibleModule) -> t.Dict[str, t.Any]:
 
 
 def _carry_out(backend: _backend.Backend, change: _backend.Change, confirm_timeout: int) -> t.Dict[str, t.Any]:
-    """Change the rules in force, then what the next boot loads: whichever moment this is killed at, one of them holds."""
+    """Change the rules in force, then what the next boot loads; killed in between, the next run does the rest."""
     _confirm.tidy()
     if change.live and confirm_timeout:
         undo = backend.undo()

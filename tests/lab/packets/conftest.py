@@ -107,8 +107,8 @@ def built_site(lab: Any) -> Iterator[Site]:
 
 
 @pytest.fixture
-def site(built_site: Site) -> Iterator[Site]:
+def site(built_site: Site) -> Site:
     """The site, without any rule and without our files when the test begins."""
     for host in ("gateway", "cms"):
         built_site.shell(host, "nft flush ruleset; rm -rf /etc/playout-firewall /etc/systemd/system")
-    yield built_site
+    return built_site
