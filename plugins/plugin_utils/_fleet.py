@@ -98,10 +98,11 @@ class Host:
 
 @dataclass(frozen=True)
 class Fleet:
-    """All hosts that have a role, by name, in the order of their names."""
+    """All hosts that have a role, by name, in the order of their names. ``strangers``: hosts without one that probe."""
 
     catalogue: Catalogue
     hosts: t.Mapping[str, Host]
+    strangers: tuple[Host, ...] = ()
 
     @cached_property
     def by_role(self) -> dict[str, tuple[Host, ...]]:
@@ -119,6 +120,11 @@ class Fleet:
         for host in self.by_role.get(GATEWAY_ROLE, ()):
             found.setdefault(host.site, []).append(host)
         return {site: tuple(hosts) for site, hosts in found.items()}
+
+    @cached_property
+    def probers(self) -> tuple[Host, ...]:
+        """Hosts from which probes can be sent."""
+        return (*(host for host in self.hosts.values() if host.probe), *self.strangers)
 
     def uses(self, service: Service, host: Host, declared_by: str) -> bool:
         """Whether the service's feature is on, as far as this side (``listener`` or ``sender``) declares it."""

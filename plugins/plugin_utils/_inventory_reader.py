@@ -53,6 +53,7 @@ VARIABLES = frozenset(
         "masquerade hairpin transit"
     ).split()
 )
+NUMBERING_SUFFIXES = ("_instances", "_release", "_numbering")
 # Variables of Ansible itself that say where a host is and what it runs.
 CONNECTION_VARIABLES = (
     "ansible_host",
@@ -74,9 +75,14 @@ class RawHost:
 Inventory = t.Mapping[str, RawHost]
 
 
-def concerns_the_fleet(variable: str, catalogue: Catalogue) -> bool:
-    """Whether a variable of this name is one that the fleet is made of."""
-    return variable.startswith("playout_") or variable in _names_of_interest(catalogue)
+def is_fleet_variable(variable: str) -> bool:
+    """Whether the fleet is made of variables of this name; a catalogue's own numbering variables count by suffix."""
+    return (
+        variable in VARIABLES
+        or variable in CONNECTION_VARIABLES
+        or variable.startswith(f"{NETWORKS}_")
+        or variable.endswith(NUMBERING_SUFFIXES)
+    )
 
 
 def read_fleet(inventory: Inventory, catalogue: Catalogue, problems: Problems) -> Fleet:
@@ -95,10 +101,21 @@ def read_fleet(inventory: Inventory, catalogue: Catalogue, problems: Problems) -
         problems.error(
             "", "", "no host has a role: put hosts into groups named like " + listing(sorted(catalogue.roles))
         )
-    fleet = Fleet(catalogue, hosts)
+    fleet = Fleet(catalogue, hosts, tuple(_strangers(inventory, roles, catalogue, problems)))
     _check_sites(fleet, inventory, problems)
     _check_peers(fleet, problems)
     return fleet
+
+
+def _strangers(
+    inventory: Inventory, roles: t.Container[str], catalogue: Catalogue, problems: Problems
+) -> t.Iterator[Host]:
+    """Yield the hosts without a role that are there to probe: nothing may let them in."""
+    for name, raw in sorted(inventory.items()):
+        if name not in roles and "playout_probe" in raw.variables:
+            host = _read_host(_Reader(name, raw.variables, problems), frozenset(), catalogue)
+            if host.probe:
+                yield host
 
 
 class _Reader:
@@ -198,8 +215,8 @@ def _warn_of_typing_errors(reader: _Reader, catalogue: Catalogue) -> None:
 
 def _names_of_interest(catalogue: Catalogue) -> frozenset[str]:
     numbered = [product.id for product in catalogue.products.values() if product.numbering]
-    suffixes = ("instances", "release", "numbering")
-    return frozenset(CONNECTION_VARIABLES) | {f"{product}_{suffix}" for product in numbered for suffix in suffixes}
+    numbering = {f"{product}{suffix}" for product in numbered for suffix in NUMBERING_SUFFIXES}
+    return frozenset(CONNECTION_VARIABLES) | numbering
 
 
 def _addresses(reader: _Reader) -> tuple[Network, ...]:

@@ -1,0 +1,173 @@
+# Copyright (c) 2026, playout.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One plan for a whole run: computed once by whoever needs it first, read by all others in their own small part.
+
+Ansible's workers are processes that share the run's private temporary directory. The plan lies there; a lock makes
+the others wait for the first. Each host's policy is a file of its own, so that a host reads its part and no more.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import pickle
+import shutil
+import typing as t
+from contextlib import contextmanager
+from pathlib import Path
+
+from ansible import constants
+from ansible_collections.playout.firewall.plugins.plugin_utils import _hostvars
+from ansible_collections.playout.firewall.plugins.plugin_utils._fleet import Fleet
+from ansible_collections.playout.firewall.plugins.plugin_utils._plan import Plan
+from ansible_collections.playout.firewall.plugins.plugin_utils._planner import make_plan
+from ansible_collections.playout.firewall.plugins.plugin_utils._probes import probes_by_host
+
+TaskVars = t.Mapping[str, t.Any]
+
+
+class NoPolicyError(ValueError):
+    """The host has no policy of its own; the message says why."""
+
+
+class KnownFailure(ValueError):
+    """The plan has failed before in this run, where all reasons were given."""
+
+
+def policy_for(templar: t.Any, task_vars: TaskVars, host: str) -> dict[str, t.Any]:
+    """Return the policy of one host, of the whole fleet's plan, in the shape of ``Policy.to_dict``.
+
+    :raises InventoryError: with every problem of the inventory, the first time; then with a reference to it.
+    :raises NoPolicyError: when the host is no enforcement point.
+    :raises ValueError: when the task sees variables of the fleet that the rest of the fleet does not.
+    """
+    store = _Store(task_vars["hostvars"])
+    raw = _hostvars.read_host(store.hostvars, host)
+    if host == task_vars.get("inventory_hostname"):
+        _hostvars.check_own_variables(raw, host, task_vars, templar.template)
+    with store.locked():
+        store.check_failure()
+        part = store.part(host)
+        if part is None or part["fingerprint"] != _hostvars.fingerprint(raw):
+            store.renew()
+            part = store.part(host)
+    if not part or part["policy"] is None:
+        raise NoPolicyError(
+            f"{host} is no enforcement point: it has no role, or its platform is none; "
+            "put it into a group named like a role, or set playout_platform"
+        )
+    return dict(part["policy"])
+
+
+def probes_for(task_vars: TaskVars, host: str) -> list[dict[str, t.Any]]:
+    """Return what one host has to try so that the plan is proven from there."""
+    store = _Store(task_vars["hostvars"])
+    with store.locked():
+        if not (store.directory / "probes").is_dir():
+            store.write_probes()
+    return store.probes(host)
+
+
+def renew_plan(task_vars: TaskVars) -> Plan:
+    """Compute the plan anew and replace what the run has so far.
+
+    :raises InventoryError: with every problem of the inventory.
+    """
+    store = _Store(task_vars["hostvars"])
+    with store.locked():
+        return store.renew()
+
+
+def current_plan(task_vars: TaskVars) -> Plan:
+    """Return the run's plan, computed now if nobody has.
+
+    :raises InventoryError: with every problem of the inventory.
+    """
+    store = _Store(task_vars["hostvars"])
+    with store.locked():
+        store.check_failure()
+        return store.plan() or store.renew()
+
+
+def current_fleet(task_vars: TaskVars) -> Fleet:
+    """Return the run's fleet. It needs no plan: what stands on a host can be removed from an inventory with problems.
+
+    :raises InventoryError: when the inventory is sliced or truncated.
+    """
+    store = _Store(task_vars["hostvars"])
+    with store.locked():
+        plan = store.plan()
+    return plan.fleet if plan else _hostvars.read(store.hostvars)[0]
+
+
+class _Store:
+    def __init__(self, hostvars: t.Mapping[str, t.Any]) -> None:
+        self.hostvars = hostvars
+        self.directory = Path(constants.DEFAULT_LOCAL_TMP) / "playout-firewall"
+        self.directory.mkdir(mode=0o700, exist_ok=True)
+
+    @contextmanager
+    def locked(self) -> t.Iterator[None]:
+        with (self.directory / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def plan(self) -> Plan | None:
+        path = self.directory / "plan"
+        if not path.is_file():
+            return None
+        # The directory is this run's own and private: nobody else can have written the pickle.
+        return t.cast(Plan, pickle.loads(path.read_bytes()))
+
+    def renew(self) -> Plan:
+        """Plan and write; a failure is remembered, so that not every host of a run repeats its reasons."""
+        failure = self.directory / "failure"
+        try:
+            fleet, problems = _hostvars.read(self.hostvars)
+            plan = make_plan(fleet, problems)
+        except ValueError:
+            failure.touch()
+            raise
+        failure.unlink(missing_ok=True)
+        self._write(plan)
+        return plan
+
+    def check_failure(self) -> None:
+        if (self.directory / "failure").exists():
+            raise KnownFailure(
+                "the fleet could not be planned; the first host or task of this run that failed says why"
+            )
+
+    def part(self, host: str) -> dict[str, t.Any] | None:
+        return t.cast("dict[str, t.Any] | None", _read(self._path("policies", host)))
+
+    def probes(self, host: str) -> list[dict[str, t.Any]]:
+        return t.cast("list[dict[str, t.Any]]", _read(self._path("probes", host)) or [])
+
+    def write_probes(self) -> None:
+        plan = self.plan() or self.renew()
+        (self.directory / "probes").mkdir()
+        for host, probes in probes_by_host(plan).items():
+            self._path("probes", host).write_text(json.dumps(probes))
+
+    def _write(self, plan: Plan) -> None:
+        for kind in ("policies", "probes"):
+            shutil.rmtree(self.directory / kind, ignore_errors=True)
+        (self.directory / "policies").mkdir()
+        for name in self.hostvars:
+            policy = plan.policies.get(name)
+            part = {
+                "fingerprint": _hostvars.fingerprint(_hostvars.read_host(self.hostvars, name)),
+                "policy": policy.to_dict() if policy else None,
+            }
+            self._path("policies", str(name)).write_text(json.dumps(part))
+        (self.directory / "plan").write_bytes(pickle.dumps(plan))
+
+    def _path(self, kind: str, host: str) -> Path:
+        return self.directory / kind / hashlib.sha256(host.encode()).hexdigest()
+
+
+def _read(path: Path) -> t.Any:
+    return json.loads(path.read_text()) if path.is_file() else None
