@@ -57,6 +57,11 @@ SYSCTLS = {
     "router": {"ipv4/ip_forward": 1, "ipv6/conf/all/forwarding": 1, "ipv4/icmp_ratelimit": 0, "ipv6/icmp/ratelimit": 0},
     "target": {"ipv4/icmp_ratelimit": 0, "ipv6/icmp/ratelimit": 0},
 }
+# Else a router stays mute for a second or two, until it is sure that its own link-local address is its own.
+NO_WAITING = {
+    name: {f"ipv6/conf/{link}/accept_dad": 0 for link in links}
+    for name, links in {"initiator": ["west"], "router": ["east", "far"], "target": ["end"]}.items()
+}
 RULES = {
     "initiator": """
         table inet t { chain outbound { type filter hook output priority 0;
@@ -110,10 +115,10 @@ def build() -> dict[str, int]:
         peer = ["type", "veth", "peer", "name", beyond_name, "netns", str(pids[beyond])]
         inside(pids[near], "ip", "link", "add", near_name, *peer)
     for name, pid in pids.items():
+        for key, value in {**SYSCTLS[name], **NO_WAITING[name]}.items():
+            inside(pid, "sh", "-c", f"echo {value} > /proc/sys/net/{key}")
         batch = "".join(f"{line}\n" for line in ADDRESSES[name])
         inside(pid, "ip", "-batch", "-", text=batch)
-        for key, value in SYSCTLS[name].items():
-            inside(pid, "sh", "-c", f"echo {value} > /proc/sys/net/{key}")
         inside(pid, "nft", "-f", "-", text=RULES[name])
     # The kernel notices a link's carrier up to a second late, and IPv6 waits for that.
     while any("state DOWN" in links_of(pid) for pid in pids.values()):

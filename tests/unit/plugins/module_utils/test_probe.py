@@ -177,15 +177,22 @@ def test_without_retries_one_packet_is_sent_and_the_whole_time_is_waited(udp_ser
     assert found.seconds >= 0.3
 
 
-def test_a_socket_that_reaches_itself_is_not_a_listener() -> None:
-    port = _free_port(socket.SOCK_DGRAM)
-    target = Target("udp", "127.0.0.1", port)
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+@pytest.mark.parametrize(("protocol", "kind"), [("tcp", socket.SOCK_STREAM), ("udp", socket.SOCK_DGRAM)])
+def test_a_socket_that_reaches_itself_is_no_listener(
+    monkeypatch: pytest.MonkeyPatch, protocol: str, kind: socket.SocketKind
+) -> None:
+    """The kernel may choose as its own port the very one that is probed: then the packet comes back as it went."""
+    port = _free_port(kind)
+    make = _probe._socket
+
+    def bound_to_the_probed_port(target: Target) -> socket.socket:
+        sock = make(target)
         sock.bind(("127.0.0.1", port))
-        sock.connect(("127.0.0.1", port))
-        sock.send(_probe.PAYLOAD)
-        assert _probe._answered(sock, target)
-        assert _probe._is_own_echo(sock)
+        return sock
+
+    monkeypatch.setattr(_probe, "_socket", bound_to_the_probed_port)
+    (found,) = _probe.probe([Target(protocol, "127.0.0.1", port)], timeout=1.0)
+    assert (found.result, found.reason) == ("refused", "nothing listens")
 
 
 def _free_port(kind: int) -> int:
