@@ -16,6 +16,8 @@ except ImportError as error:  # pragma: no cover
         f"playout.firewall needs the Python library '{error.name}' beside ansible-core on the controller: "
         "pip install netaddr jmespath"
     )
+    # So that "from ... import netaddr" works everywhere and require() gets to say what is missing.
+    jmespath = netaddr = None  # type: ignore[assignment]
 
 __all__ = ["MISSING", "jmespath", "netaddr", "require"]
 
