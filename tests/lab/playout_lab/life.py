@@ -11,16 +11,20 @@ supervisor     in the caller's namespaces; passes signals on, removes the lab's 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
+import socket
 import sys
 import tempfile
+import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from . import files, host, kernel, machine, registry
 from .errors import LabError
@@ -35,47 +39,34 @@ _DOWN_SECONDS = 30
 _GRACE_SECONDS = 10
 
 
-def run(
-    topology: Topology,
-    command: Sequence[str],
-    directory: Path | None,
-    listeners: Mapping[str, Any],
-    ready: Callable[[], None] = lambda: None,
-) -> int:
+def run(topology: Topology, command: Sequence[str], directory: Path | None, listeners: Mapping[str, Any]) -> int:
     """Build the lab, run ``command`` in it, take it away; the command's exit code.
 
-    Without a command the lab stays until it is told to end. ``listeners`` replaces what the named hosts listen on.
-    ``ready`` is called in the lab's first process, once the lab stands.
+    ``listeners`` replaces what the named hosts listen on.
     """
     machine.find_programs()
-    place = _make_directory(directory)
-    signal.pthread_sigmask(signal.SIG_BLOCK, _PASSED_ON | {signal.SIGCHLD})
-    try:
-        machine.enter_namespaces()
-        pid = os.fork()
-        if pid == 0:
-            _controller(topology, command, place, listeners, ready)
-        return _supervise(pid)
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
+    return _live(_Plan(topology, command, _make_directory(directory), listeners, lambda: None))
 
 
 def start(topology: Topology, directory: Path, listeners: Mapping[str, Any]) -> None:
     """Build a lab that stays in the background until ``stop``; what it says later goes to its directory's ``log``."""
+    machine.find_programs()
+    place = _make_directory(directory)
     receiver, sender = os.pipe()
-    if os.fork() == 0:
+    with open(place / "log", "w+", encoding="utf-8") as log, open(os.devnull, encoding="utf-8") as nothing:
+        if os.fork() == 0:
+            os.setsid()
+            os.dup2(nothing.fileno(), 0)
+            os.dup2(log.fileno(), 1)
+            os.dup2(log.fileno(), 2)
+            _live_in_background(_Plan(topology, (), place, listeners, lambda: os.write(sender, b"ready")))
+        os.close(sender)
+        # Not until the end of the pipe: the lab's processes have it open too.
+        said = os.read(receiver, 5)
         os.close(receiver)
-        os.setsid()
-        try:
-            run(topology, (), directory, listeners, lambda: _detach(directory, sender))
-        except LabError as error:
-            print(error, file=sys.stderr)
-        finally:
-            os._exit(1)
-    os.close(sender)
-    with os.fdopen(receiver, "rb") as pipe:
-        if pipe.read() != b"ready":
-            raise LabError("the lab could not be built")
+        if said != b"ready":
+            log.seek(0)
+            raise LabError(log.read().strip())
 
 
 def stop(directory: Path) -> None:
@@ -110,10 +101,12 @@ def _make_directory(wanted: Path | None) -> Path:
 def _sweep() -> None:
     """Remove what killed labs of this user left."""
     for left in Path("/tmp").glob(f"{_PREFIX}*"):
-        # A lab that is just being built has no socket yet.
-        aged = left.stat().st_mtime < time.time() - 60
-        if left.stat().st_uid == os.geteuid() and aged and not _lives(left):
-            shutil.rmtree(left, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):
+            status = left.stat()
+            # A lab that is just being built has no socket yet.
+            aged = status.st_mtime < time.time() - 60
+            if status.st_uid == os.geteuid() and aged and not _lives(left):
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def _lives(directory: Path) -> bool:
@@ -124,15 +117,36 @@ def _lives(directory: Path) -> bool:
     return True
 
 
-def _detach(directory: Path, sender: int) -> None:
-    """Let go of the caller's terminal and tell it that the lab stands."""
-    log = os.open(directory / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.dup2(log, 1)
-    os.dup2(log, 2)
-    os.write(sender, b"ready")
-    os.close(sender)
+@dataclass(frozen=True)
+class _Plan:
+    """What is built, where, and what for; ``ready`` is called once it stands."""
+
+    topology: Topology
+    command: Sequence[str]
+    directory: Path
+    listeners: Mapping[str, Any]
+    ready: Callable[[], object]
+
+
+def _live(plan: _Plan) -> int:
+    signal.pthread_sigmask(signal.SIG_BLOCK, _PASSED_ON | {signal.SIGCHLD})
+    try:
+        machine.leave_pid_namespace()
+        pid = os.fork()
+        if pid == 0:
+            _control(plan)
+        return _supervise(pid)
+    finally:
+        shutil.rmtree(plan.directory, ignore_errors=True)
+
+
+def _live_in_background(plan: _Plan) -> NoReturn:
+    try:
+        _live(plan)
+    except LabError as error:
+        print(error, file=sys.stderr, flush=True)
+    finally:
+        os._exit(1)
 
 
 def _supervise(controller: int) -> int:
@@ -148,35 +162,35 @@ def _supervise(controller: int) -> int:
             os.kill(controller, received.si_signo)
 
 
-def _controller(
-    topology: Topology,
-    command: Sequence[str],
-    directory: Path,
-    listeners: Mapping[str, Any],
-    ready: Callable[[], None],
-) -> None:
-    """The first process of the lab's pid namespace; never returns."""
+def _control(plan: _Plan) -> NoReturn:
+    """Be the first process of the lab's pid namespace."""
     code = 1
     try:
         kernel.die_with_parent(signal.SIGKILL)
-        machine.mount_proc()
+        machine.leave_network_and_mounts()
         kernel.let_owner_look()
-        server = registry.announce(directory, registry.CONTROLLER)
-        library = load_library() if any(each.ftp for each in topology.hosts) else {}
-        base = files.prepare_base(directory)
-        host.start_all(topology, host.Surroundings(directory, base, library))
-        for name, ports in listeners.items():
-            registry.ask(directory, name, {"listen": ports})
-        ready()
-        code = _hold(_spawn(command, directory) if command else None)
-        server.close()
+        door = registry.announce(plan.directory, registry.CONTROLLER)
+        library = load_library() if any(each.ftp for each in plan.topology.hosts) else {}
+        base = files.prepare_base(plan.directory)
+        host.start_all(plan.topology, host.Surroundings(plan.directory, base, library))
+        for name, ports in plan.listeners.items():
+            registry.ask(plan.directory, name, {"listen": ports})
+        threading.Thread(target=_let_in, args=(door,), daemon=True).start()
+        plan.ready()
+        code = _hold(_spawn(plan.command, plan.directory) if plan.command else None)
     except (LabError, OSError) as error:
-        print(error, file=sys.stderr)
+        print(f"lab: {error}", file=sys.stderr)
     except Exception:
         traceback.print_exc()
     finally:
         sys.stderr.flush()
         os._exit(code)
+
+
+def _let_in(door: socket.socket) -> None:
+    """Take in who only wants to know who answers: a queue that is full would block the next one."""
+    while True:
+        door.accept()[0].close()
 
 
 def _spawn(command: Sequence[str], directory: Path) -> int:

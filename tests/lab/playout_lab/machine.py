@@ -33,33 +33,40 @@ def find_programs() -> None:
         raise LabError(f"a program is missing; install it with: sudo apt-get install {' '.join(missing)}")
 
 
-def enter_namespaces() -> None:
-    """Take the caller into a new network and mount namespace, and its children into a new pid namespace.
+def leave_pid_namespace() -> None:
+    """Have the caller's next child be the first process of a new pid namespace.
 
-    Where that is not permitted, into a user namespace first, in which the caller is root.
+    Where that is not permitted, the caller enters a user namespace first, in which it is root.
     """
-    wanted = kernel.CLONE_NEWNET | kernel.CLONE_NEWNS | kernel.CLONE_NEWPID
     user, group = os.geteuid(), os.getegid()
     try:
         try:
-            kernel.unshare(wanted)
+            kernel.unshare(kernel.CLONE_NEWPID)
         except PermissionError:
-            kernel.unshare(wanted | kernel.CLONE_NEWUSER)
+            kernel.unshare(kernel.CLONE_NEWPID | kernel.CLONE_NEWUSER)
             _write("/proc/self/setgroups", "deny")
             _write("/proc/self/uid_map", f"0 {user} 1")
             _write("/proc/self/gid_map", f"0 {group} 1")
+    except OSError as error:
+        raise _forbidden(error) from error
+
+
+def leave_network_and_mounts() -> None:
+    """Take the caller, the first process of its pid namespace, into a new network and mount namespace."""
+    try:
+        kernel.unshare(kernel.CLONE_NEWNET | kernel.CLONE_NEWNS)
         kernel.mount("none", "/", "none", kernel.MS_REC | kernel.MS_PRIVATE)
     except OSError as error:
-        raise LabError(f"this machine does not let us make namespaces ({error}); {remedy()}") from error
-
-
-def mount_proc() -> None:
-    """Show the new pid namespace in /proc; called by its first process."""
+        raise _forbidden(error) from error
     try:
         kernel.mount("proc", "/proc", "proc", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC)
     except OSError as error:
         hidden = "part of /proc is hidden here, as in most containers; run the lab outside or as --privileged"
         raise LabError(f"/proc cannot be mounted ({error}); {hidden}") from error
+
+
+def _forbidden(error: OSError) -> LabError:
+    return LabError(f"this machine does not let us make namespaces ({error}); {remedy()}")
 
 
 def remedy() -> str:
