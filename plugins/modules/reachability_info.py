@@ -28,6 +28,10 @@ attributes:
     support: N/A
     details:
       - Changes nothing.
+  idempotent:
+    support: full
+    details:
+      - Changes nothing.
   platform:
     support: full
     platforms: linux
