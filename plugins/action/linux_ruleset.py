@@ -51,8 +51,8 @@ class ActionModule(ActionBase):
         name = self._connection.ansible_name or self._connection.transport
         if timeout and name not in _FRESH:
             raise AnsibleActionFail(
-                f"confirm_timeout: the connection '{name}' cannot be opened anew over the network and would confirm rules "
-                "that lock everybody out: use ansible.builtin.ssh, or set confirm_timeout to 0"
+                f"confirm_timeout: the connection '{name}' cannot be opened anew over the network: it would confirm "
+                "rules that lock everybody out. Use ansible.builtin.ssh, or set confirm_timeout to 0"
             )
         return timeout
 

@@ -110,5 +110,6 @@ def built_site(lab: Any) -> Iterator[Site]:
 def site(built_site: Site) -> Site:
     """The site, without any rule and without our files when the test begins."""
     for host in ("gateway", "cms"):
-        built_site.shell(host, "nft flush ruleset; rm -rf /etc/playout-firewall /etc/systemd/system")
+        built_site.nft(host, "flush", "ruleset")
+        built_site.remove(host)
     return built_site

@@ -133,7 +133,7 @@ def test_without_permission_for_namespaces_the_comparison_is_the_same(site: Any)
     """A container with CAP_NET_ADMIN only: no namespace, so that a dormant copy of the table stands in."""
     site.apply("gateway", PLAYERS)
     before = site.nft("gateway", "-a", "list", "ruleset")
-    site.shell("gateway", "mount --bind $(command -v false) $(command -v unshare)")
+    site.shell("gateway", "mount --bind /bin/false $(command -v unshare)")
     try:
         assert not site.compare("gateway", PLAYERS)["live"]
         assert site.nft("gateway", "-a", "list", "ruleset") == before
