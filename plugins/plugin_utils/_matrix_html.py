@@ -178,10 +178,11 @@ def _sources(page: Page) -> Lines:
     if readings:
         yield f"<p>Where a document contradicts itself, a row names the reading that it follows:</p><ul>{readings}</ul>"
     for document in page.documents:
-        title = escape(document.title)
+        yield f'<section class="document"><h3>{escape(document.title)}</h3>'
+        # A user's own catalogue may hold any text here; only what a browser opens as a page becomes a link.
         if document.url and document.url.startswith(("https://", "http://")):
-            title += f'<br><a class="small" href="{escape(document.url)}">{escape(document.url)}</a>'
-        yield f'<section class="document"><h3>{title}</h3><ul>'
+            yield f'<p><a href="{escape(document.url)}">{escape(document.url)}</a></p>'
+        yield "<ul>"
         for entry in document.statements:
             yield f'<li id="source-{entry.number}">[{entry.number}] {escape(entry.place)}</li>'
         yield "</ul></section>"

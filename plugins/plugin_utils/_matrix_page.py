@@ -111,7 +111,7 @@ def _counts(counts: t.Mapping[str, int], row_count: int) -> t.Iterator[tuple[str
     yield "hosts", counts["hosts"]
     yield "enforcement points", counts["enforcement_points"]
     yield "planned flows", counts["flows"]
-    yield "rows below", row_count
+    yield "rows of the matrix", row_count
     yield "rules", counts["rules"]
     yield "forwards", counts["forwards"]
 

@@ -43,7 +43,8 @@ tbody th { padding-top: 1.1rem; border-bottom-color: var(--soft); font-size: 1.0
 td { overflow-wrap: break-word; }
 td.ports { white-space: nowrap; }
 td > div { margin-top: .1rem; }
-.tag { display: inline-block; padding: 0 .45em; border: 1px solid; border-radius: .3em; font-size: .87em; white-space: nowrap; }
+.tag { display: inline-block; padding: 0 .45em; border: 1px solid; border-radius: .3em; }
+.tag { font-size: .87em; white-space: nowrap; }
 .good { color: var(--good); background: var(--good-band); }
 .care { color: var(--care); background: var(--care-band); }
 .bad { color: var(--bad); background: var(--bad-band); }
@@ -59,7 +60,7 @@ td > div { margin-top: .1rem; }
   }
 }
 @media print {
-  :root { color-scheme: light; }
+  :root { color-scheme: light; font-size: 10pt; }
   body { padding: 0; max-width: none; font-size: 7.5pt; line-height: 1.35; }
   h2, h3 { break-after: avoid; }
   thead { display: table-header-group; }
@@ -68,7 +69,10 @@ td > div { margin-top: .1rem; }
   .wide { overflow: visible; }
   a { color: inherit; text-decoration: none; }
   th, td { padding: .15rem .35rem; }
-  h2 { margin-top: 1.2rem; }
+  h1 { font-size: 15pt; }
+  h2 { margin-top: 1.2rem; font-size: 11pt; }
+  h3 { font-size: 8.5pt; }
+  .counts b { font-size: 11pt; }
   tbody th { padding-top: .6rem; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }

@@ -40,7 +40,7 @@ Cell = t.Sequence[str]
 def table(plan: PlanData, width: int = 140) -> str:
     """Return the matrix as aligned columns, one group for each product and site, no line longer than ``width``.
 
-    Lists that do not fit end with a count of what is left out. The columns need 120 characters, whatever ``width`` says.
+    Lists that do not fit end with a count of what is left out. The columns need 120 characters, whatever ``width``.
     """
     page, width = make_page(plan), max(width, NARROWEST)
     grid = [[_cells(row) for row in group.rows] for group in page.groups]
