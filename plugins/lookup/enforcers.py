@@ -26,9 +26,20 @@ options:
       - V(true) for gateways only, V(false) for other hosts only.
       - Without it, both.
     type: bool
+notes:
+  - Ansible knows no hosts before a run's first play, so that the first play cannot use this lookup. Begin with one that
+    plans.
 """
 
 EXAMPLES = r"""
+- name: Plan the fleet
+  hosts: all
+  gather_facts: false
+  tasks:
+    - name: Work out who must reach whom
+      playout.firewall.plan:
+      run_once: true
+
 - name: Rule the Linux hosts, then the gateways one at a time
   hosts: "{{ query('playout.firewall.enforcers', 'linux', gateways=false) }}"
   gather_facts: false
@@ -61,6 +72,8 @@ class LookupModule(LookupBase):
         for term in terms:
             if term not in (*PLATFORMS, PROBE):
                 raise AnsibleLookupError(f"'{term}' is not a platform; known are {', '.join(PLATFORMS)} and {PROBE}")
+        if "hostvars" not in (variables or {}):
+            raise AnsibleLookupError("Ansible knows no hosts before a run's first play: begin with a play on all hosts")
         try:
             fleet = current_fleet(variables or {})
         except (ValueError, ImportError) as error:

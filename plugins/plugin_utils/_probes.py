@@ -26,7 +26,7 @@ from ansible_collections.playout.firewall.plugins.plugin_utils._addresses import
 from ansible_collections.playout.firewall.plugins.plugin_utils._fleet import Gateway, Host
 from ansible_collections.playout.firewall.plugins.plugin_utils._plan import Plan, PlannedFlow
 from ansible_collections.playout.firewall.plugins.plugin_utils._ports import PortSet, union
-from ansible_collections.playout.firewall.plugins.plugin_utils._topology import End, Relation, Topology
+from ansible_collections.playout.firewall.plugins.plugin_utils._topology import End, Group, Relation, Topology
 
 # How many neighbours and gateways one host tries to reach unplanned: enough to meet every kind of port where the
 # fleet is small, and proportional to the fleet where it is large.
@@ -122,7 +122,9 @@ class _Unplanned:
 
     def _at_gateway(self, host: Host, gateway: Host) -> t.Iterator[Probe]:
         """Yield the ports that a gateway keeps shut for a host of another site."""
-        seen = self.topology.seen(End(host.name, host.addresses, host.site, host), gateway.site)
+        group = Group((End(host.name, host.addresses, host.site, host),))
+        networks = self.topology.view(group, gateway.site).networks
+        seen = [parse_network(entry) for entries in networks.values() for entry in entries if entry != ANY]
         policy = self.plan.policies[gateway.name]
         routed = self.topology.relation(host.site, gateway.site) is Relation.ROUTED
         if not seen:
