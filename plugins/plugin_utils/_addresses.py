@@ -82,6 +82,11 @@ def is_single(network: Network) -> bool:
     return bool(network.size == 1)
 
 
+def is_nobody(network: Network) -> bool:
+    """Whether no single party can be known by it: loopback, multicast, unspecified, or every address there is."""
+    return bool(network.prefixlen == 0 or network.is_loopback() or network.is_multicast() or not network.value)
+
+
 def is_private(network: Network) -> bool:
     """Whether the outside cannot reach it as it is written. ``any`` is not private."""
     return any(network in private for private in _private_networks())
@@ -97,6 +102,17 @@ def text(network: Network) -> str:
     if network.prefixlen == 0:
         return ANY
     return str(network.ip) if is_single(network) else str(network)
+
+
+def spell(by_family: t.Mapping[str, Texts]) -> Texts:
+    """Spell networks of both families in one list, where ``any`` alone stands for everything of both families."""
+    if all(by_family.get(name) == (ANY,) for name in FAMILIES):
+        return (ANY,)
+    return tuple(
+        _EVERYTHING[FAMILIES.index(name)] if entry == ANY else entry
+        for name, entries in by_family.items()
+        for entry in entries
+    )
 
 
 def merge(networks: t.Iterable[Network]) -> dict[str, Texts]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from ansible_collections.playout.firewall.plugins.module_utils._policy import Policy
-from ansible_collections.playout.firewall.plugins.plugin_utils._addresses import Texts, merge
+from ansible_collections.playout.firewall.plugins.plugin_utils._addresses import Texts, merge, spell
 from ansible_collections.playout.firewall.plugins.plugin_utils._catalogue import Document, Source
 from ansible_collections.playout.firewall.plugins.plugin_utils._fleet import Fleet
 from ansible_collections.playout.firewall.plugins.plugin_utils._flows import FlowGroup
@@ -48,11 +48,11 @@ class PlannedFlow:
             "initiator_role": flow.role,
             "initiators": [end.name for end in flow.initiators.ends],
             "initiator_sites": sorted({end.site for end in flow.initiators.ends if end.site is not None}),
-            "initiator_addresses": _all(self.sources),
+            "initiator_addresses": list(spell(self.sources)),
             "listener_role": flow.listener_role,
             "listener": flow.listener.name,
             "listener_site": flow.listener.site,
-            "listener_addresses": _all(merge(flow.listener.addresses)),
+            "listener_addresses": list(spell(merge(flow.listener.addresses))),
             "relation": flow.relation.value,
             "protocol": self.line.protocol,
             "ports": list(self.line.ports.texts()),
@@ -136,10 +136,6 @@ class Plan:
             for product in self.fleet.catalogue.products.values()
             if product.id in found
         ]
-
-
-def _all(by_family: t.Mapping[str, Texts]) -> list[str]:
-    return [address for addresses in by_family.values() for address in addresses]
 
 
 def listeners(plan: Plan) -> dict[str, dict[str, list[str]]]:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, playout.firewall contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Collects what one enforcement point lets through and merges it into the fewest exact rules.
+"""Collects what one enforcement point lets through and merges it into few and exact rules.
 
 A rule is a box of sources, destinations and ports. Two boxes merge only where they differ in one of the three, so
 that the merged rule lets through exactly what the two did.
@@ -22,13 +22,14 @@ from ansible_collections.playout.firewall.plugins.module_utils._policy import (
     Transit,
 )
 from ansible_collections.playout.firewall.plugins.module_utils._policy import Gateway as GatewayPolicy
-from ansible_collections.playout.firewall.plugins.plugin_utils._addresses import ANY, Texts, merge, merge_texts
+from ansible_collections.playout.firewall.plugins.plugin_utils._addresses import Texts, merge, merge_texts, spell
 from ansible_collections.playout.firewall.plugins.plugin_utils._fleet import Gateway, Host
 from ansible_collections.playout.firewall.plugins.plugin_utils._ports import PROTOCOLS, PortSet, union
 
 MANAGEMENT_PORTS = (22, 3389, 5985, 5986)
 
 _LONGEST_COMMENT = 100
+_DIMENSIONS = ("sources", "ports", "destinations")
 
 
 class _Box(t.NamedTuple):
@@ -141,7 +142,7 @@ class PolicyBuilder:
     def _translations(self) -> t.Iterator[Forward]:
         ids: dict[str, int] = {}
         for (protocol, addresses, to_address, external, ports), found in sorted(
-            self._forwards.items(), key=lambda item: _sort_key(item[0])
+            self._forwards.items(), key=lambda item: (item[0][:2], union(item[1].ports).ranges, item[0][2])
         ):
             same = union(found.ports)
             services = tuple(sorted(found.services))
@@ -172,17 +173,13 @@ class _Translation:
 def _merged(boxes: t.Iterable[_Box]) -> list[_Box]:
     """Merge boxes along sources, then ports, then destinations, and sort them."""
     merged = list(boxes)
-    for dimension in ("sources", "ports", "destinations"):
+    for dimension in _DIMENSIONS:
         alike: dict[t.Any, list[_Box]] = {}
         for box in merged:
-            alike.setdefault((box.kind, *(getattr(box, name) for name in _DIMENSIONS if name != dimension)), []).append(
-                box
-            )
+            rest = (box.kind, *(getattr(box, name) for name in _DIMENSIONS if name != dimension))
+            alike.setdefault(rest, []).append(box)
         merged = [_union(found, dimension) for found in alike.values()]
-    return sorted(merged, key=lambda box: _sort_key((box.kind, box.ports.ranges, box.sources, box.destinations)))
-
-
-_DIMENSIONS = ("sources", "destinations", "ports")
+    return sorted(merged, key=lambda box: (box.kind, box.ports.ranges, box.sources, box.destinations))
 
 
 def _union(boxes: list[_Box], dimension: str) -> _Box:
@@ -194,10 +191,6 @@ def _union(boxes: list[_Box], dimension: str) -> _Box:
     if dimension == "sources":
         return first._replace(sources=whole, services=services)
     return first._replace(destinations=whole, services=services)
-
-
-def _sort_key(value: t.Any) -> str:
-    return repr(value)
 
 
 def _gateway(gateway: Gateway | None) -> GatewayPolicy | None:
@@ -214,9 +207,7 @@ def _by_protocol(found: t.Iterable[tuple[str, PortSet]]) -> dict[str, Texts]:
 
 
 def _sources(networks: t.Iterable[t.Any]) -> Texts:
-    """Spell networks of both families in one list; ``any`` stands alone."""
-    texts = tuple(entry for part in merge(networks).values() for entry in part)
-    return (ANY,) if texts == (ANY, ANY) else texts
+    return spell(merge(networks))
 
 
 def _numbered(name: str, ids: dict[str, int]) -> str:
