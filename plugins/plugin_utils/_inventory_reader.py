@@ -14,6 +14,7 @@ from ansible_collections.playout.firewall.plugins.plugin_utils._addresses import
     AddressError,
     Network,
     is_address,
+    is_nobody,
     parse_address,
     parse_network,
     parse_networks,
@@ -169,12 +170,12 @@ def _check_fleet_size(inventory: Inventory, visible: int) -> None:
 
 
 def _read_host(reader: _Reader, roles: frozenset[str], catalogue: Catalogue) -> Host:
-    party = all(role in catalogue.roles and catalogue.roles[role].party for role in roles)
-    take = reader.take
+    take, platform = reader.take, _platform(reader, roles, catalogue)
     _warn_of_typing_errors(reader, catalogue)
     overrides = take("playout_port_overrides", lambda value: parse_overrides(value, catalogue), {})
     services = _known(catalogue.services, "service")
-    default_systems = ALL_SYSTEMS if party or roles == {GATEWAY_ROLE} else frozenset({DEFAULT_SYSTEM})
+    everywhere = all(role == GATEWAY_ROLE or catalogue.roles[role].party for role in roles)
+    default_systems = ALL_SYSTEMS if everywhere else frozenset({DEFAULT_SYSTEM})
     return Host(
         name=reader.host,
         roles=roles,
@@ -182,7 +183,7 @@ def _read_host(reader: _Reader, roles: frozenset[str], catalogue: Catalogue) -> 
         addresses=_addresses(reader),
         systems=take("playout_system", lambda value: frozenset(values.name_or_names(value)), default_systems),
         site=take("playout_site", values.name, DEFAULT_SITE),
-        platform=_platform(reader, roles, party, catalogue),
+        platform=platform,
         peers=take("playout_peers", _peers(catalogue), {}),
         networks=_networks(reader, catalogue),
         features=take("playout_features", _each(values.names, _known(catalogue.feature_ids, "feature"))),
@@ -191,14 +192,14 @@ def _read_host(reader: _Reader, roles: frozenset[str], catalogue: Catalogue) -> 
         ftp_data=take("playout_ftp_data", values.choice(*FTP_DATA)),
         allow=take("playout_allow", _keys(values.mapping(values.networks), services), {}),
         publish=take("playout_publish", _each(values.names, services)),
-        public_address=take("playout_public_address", parse_address),
+        public_address=take("playout_public_address", values.translated_address),
         forward_ports=take("playout_forward_ports", _keys(values.mapping(values.number(FIRST, LAST)), services), {}),
         egress=take("playout_egress", values.flag, False),
         management=take("playout_management", values.networks, ()),
         management_port=take("ansible_port", values.number(FIRST, LAST)),
         keep=tuple(Keep(*item) for item in take("playout_keep", values.listing(values.keep_item), ())),
         enforcement=take("playout_enforcement", values.choice("scoped", "default_deny"), "scoped"),
-        probe=take("playout_probe", values.flag, _platform(reader, roles, party, catalogue) == "linux"),
+        probe=take("playout_probe", values.flag, platform == "linux"),
         gateway=_gateway(reader) if GATEWAY_ROLE in roles else None,
     )
 
@@ -206,7 +207,7 @@ def _read_host(reader: _Reader, roles: frozenset[str], catalogue: Catalogue) -> 
 def _warn_of_typing_errors(reader: _Reader, catalogue: Catalogue) -> None:
     known = VARIABLES | _names_of_interest(catalogue)
     for variable in reader.variables:
-        if variable in known or variable.startswith(NETWORKS) or not variable.startswith("playout_"):
+        if variable in known or variable.startswith(f"{NETWORKS}_") or not variable.startswith("playout_"):
             continue
         near = difflib.get_close_matches(variable, known, n=1, cutoff=0.85)
         if near:
@@ -224,16 +225,18 @@ def _addresses(reader: _Reader) -> tuple[Network, ...]:
     if given is not None:
         return tuple(given)
     host = reader.text("ansible_host") or reader.host
-    return (parse_address(host),) if is_address(host) else ()
+    return (parse_address(host),) if is_address(host) and not is_nobody(parse_address(host)) else ()
 
 
-def _platform(reader: _Reader, roles: frozenset[str], party: bool, catalogue: Catalogue) -> str:
+def _platform(reader: _Reader, roles: frozenset[str], catalogue: Catalogue) -> str:
     given = reader.take("playout_platform", values.choice(*PLATFORMS))
     if given is not None:
         return str(given)
-    appliances = [catalogue.roles[role].platform for role in roles if role in catalogue.roles]
-    if party or (appliances and len(appliances) == len(roles) and all(appliances)):
-        return "none"
+    known = [catalogue.roles.get(role) for role in sorted(roles)]
+    defaults = {"none" if role and role.party else role and role.platform for role in known} or {"none"}
+    default = defaults.pop()
+    if default and not defaults:
+        return default
     network_os = reader.text("ansible_network_os")
     if network_os:
         return _network_platform(reader, network_os)
@@ -263,7 +266,7 @@ def _networks(reader: _Reader, catalogue: Catalogue) -> dict[str, tuple[Party, .
     for variable in sorted(reader.variables):
         if variable == NETWORKS or variable.startswith(f"{NETWORKS}_"):
             for role, parties in reader.take(variable, read, {}).items():
-                merged[role] = (*merged.get(role, ()), *parties)
+                merged[role] = tuple(dict.fromkeys((*merged.get(role, ()), *parties)))
     return merged
 
 
@@ -297,13 +300,14 @@ def _settings(reader: _Reader, roles: frozenset[str], overrides: t.Any, catalogu
 
 def _gateway(reader: _Reader) -> Gateway:
     take = reader.take
+    nat = take("playout_nat", values.flag, True)
     wan_addresses = take("playout_wan_addresses", values.single_addresses, ())
     gateway = Gateway(
-        nat=take("playout_nat", values.flag, True),
+        nat=nat,
         wan_addresses=wan_addresses,
         wan_interfaces=take("playout_wan_interfaces", values.name_or_names, ()),
         lan_interfaces=take("playout_lan_interfaces", values.name_or_names, ()),
-        seen_as=take("playout_seen_as", values.networks, wan_addresses),
+        seen_as=take("playout_seen_as", values.networks, wan_addresses if nat else ()),
         routed_sites=frozenset(take("playout_routed_sites", values.name_or_names, ())),
         inbound=take("playout_inbound", values.flag, True),
         masquerade=take("playout_masquerade", values.flag, False),
@@ -316,6 +320,9 @@ def _gateway(reader: _Reader) -> Gateway:
     ):
         if not interfaces:
             reader.problems.error(reader.host, wish, f"needs {needed}, such as [eth0]", "true")
+    if gateway.masquerade and not nat:
+        message = "contradicts playout_nat: false, by which this gateway translates nothing: remove one of the two"
+        reader.problems.error(reader.host, "playout_masquerade", message, "true")
     return gateway
 
 
@@ -345,6 +352,11 @@ def _check_peers(fleet: Fleet, problems: Problems) -> None:
                 found = fleet.hosts.get(peer)
                 if found is None or role not in found.roles | found.listens_as:
                     message = f"'{peer}' is no inventory host with the role {role}"
+                    problems.error(host.name, "playout_peers", message, {role: sorted(peers)})
+                elif not host.shares_system(found):
+                    message = (
+                        f"'{peer}' has no playout_system in common with this host: name one for both, or remove it"
+                    )
                     problems.error(host.name, "playout_peers", message, {role: sorted(peers)})
 
 

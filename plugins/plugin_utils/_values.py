@@ -10,6 +10,8 @@ import typing as t
 from ansible_collections.playout.firewall.plugins.plugin_utils._addresses import (
     ANY,
     Network,
+    family,
+    is_nobody,
     parse_address,
     parse_network,
     parse_networks,
@@ -110,7 +112,23 @@ def keep_item(value: t.Any) -> tuple[str, PortSet, tuple[Network, ...]]:
     return checked_protocol(value["protocol"]), union(map(PortSet.parse, ports)), networks(value["sources"])
 
 
-addresses = listing(parse_network, single=True)
+def own_address(value: t.Any) -> Network:
+    """Read an address or network by which others know one host."""
+    network = parse_network(value)
+    if is_nobody(network):
+        raise ValueProblem(f"{value!r} is nobody's own: write the address by which others in its site see this host")
+    return network
+
+
+def translated_address(value: t.Any) -> Network:
+    """Read a single address of IPv4, the only family that is translated."""
+    address = parse_address(value)
+    if family(address) != "ipv4":
+        raise ValueProblem(f"{value!r} is not of IPv4; IPv6 is never translated: write it in playout_addresses")
+    return address
+
+
+addresses = listing(own_address, single=True)
 single_addresses = listing(parse_address, single=True)
 names = listing(name)
 name_or_names = listing(name, single=True)
