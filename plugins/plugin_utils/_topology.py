@@ -11,6 +11,7 @@ from enum import Enum
 from functools import cached_property
 
 from ansible_collections.playout.firewall.plugins.plugin_utils._addresses import (
+    FAMILIES,
     Network,
     Texts,
     family,
@@ -19,7 +20,7 @@ from ansible_collections.playout.firewall.plugins.plugin_utils._addresses import
     merge,
     text,
 )
-from ansible_collections.playout.firewall.plugins.plugin_utils._fleet import Fleet, Host
+from ansible_collections.playout.firewall.plugins.plugin_utils._fleet import Fleet, Gateway, Host
 from ansible_collections.playout.firewall.plugins.plugin_utils._problems import Problems
 
 
@@ -58,15 +59,16 @@ class Group:
 class View:
     """A group as one site sees it.
 
-    ``networks``: family -> merged addresses as text. ``families``: what each kind of member has, with one
-    member's name. The rest says why members are not in ``networks``.
+    ``networks``: family -> merged addresses as text. ``families``: the families that a member has -> the members
+    that have these. The rest says why members are not in ``networks``, at least not in IPv4: ``unknown_outside``
+    are the gateways whose outside address they would have.
     """
 
     networks: t.Mapping[str, Texts] = field(default_factory=dict)
-    families: t.Mapping[frozenset[str], str] = field(default_factory=dict)
+    families: t.Mapping[frozenset[str], t.Sequence[str]] = field(default_factory=dict)
     nameless: tuple[str, ...] = ()
     private: tuple[End, ...] = ()
-    unknown_outside: tuple[str, ...] = ()
+    unknown_outside: tuple[Host, ...] = ()
 
 
 class Topology:
@@ -111,57 +113,62 @@ class Topology:
 
     def _look(self, group: Group, viewer: str | None) -> View:
         networks: list[Network] = []
-        families: dict[frozenset[str], str] = {}
-        nameless, private, unknown = [], [], []
+        families: dict[frozenset[str], list[str]] = {}
+        nameless, private, unknown = [], [], dict[Host, None]()
         for end in group.ends:
-            seen = self.seen(end, viewer)
-            if seen is None:
-                unknown.append(t.cast(str, end.site))
-            elif not seen:
+            seen, hidden_by = self.seen(end, viewer)
+            unknown.update(dict.fromkeys(hidden_by))
+            reachable = [network for network in seen if not self._is_unreachable(end, network, viewer)]
+            networks += reachable
+            if reachable:
+                families.setdefault(frozenset(map(family, reachable)), []).append(end.name)
+            elif seen:
+                private.append(end)
+            elif not hidden_by:
                 nameless.append(end.name)
-            else:
-                reachable = [network for network in seen if not self._is_unreachable(end, network, viewer)]
-                if not reachable:
-                    private.append(end)
-                networks += reachable
-                families.setdefault(frozenset(map(family, reachable)), end.name)
-        families.pop(frozenset(), None)
-        return View(merge(networks), families, tuple(nameless), tuple(private), tuple(dict.fromkeys(unknown)))
+        return View(merge(networks), families, tuple(nameless), tuple(private), tuple(unknown))
 
-    def seen(self, end: End, viewer: str | None) -> tuple[Network, ...] | None:
-        """Return the addresses by which an initiator is seen, or None where they are not known outside its site."""
-        if end.site is None or viewer == end.site or (viewer is not None and self.sees_own(viewer, end.site)):
-            return end.addresses
-        gateways = [gateway.gateway for gateway in self.gateways(end.site) if gateway.gateway]
-        translating = [gateway for gateway in gateways if gateway.nat]
-        if not translating:
-            return end.addresses
-        one_to_one = end.host and end.host.public_address
-        if one_to_one and not any(one_to_one in gw.wan_addresses or gw.masquerade for gw in translating):
-            outside = [one_to_one]
-        else:
-            outside = [network for gateway in translating for network in _outside(gateway.seen_as)]
-        if len(translating) < len(gateways):
-            outside += [network for network in end.addresses if family(network) == "ipv4"]
-        declared_v6 = [
-            network
-            for gateway in translating
-            for network in gateway.seen_as
-            if family(network) == "ipv6" and network not in gateway.wan_addresses
-        ]
-        inside_v6 = [network for network in end.addresses if family(network) == "ipv6"]
-        seen = (*outside, *(declared_v6 or inside_v6))
-        return seen or None
+    def seen(self, end: End, viewer: str | None) -> tuple[tuple[Network, ...], tuple[Host, ...]]:
+        """Return the addresses by which an initiator is seen, and the gateways that hide it behind unknown ones."""
+        gateways = self.gateways(end.site)
+        if not gateways or viewer == end.site or (viewer is not None and self.sees_own(viewer, t.cast(str, end.site))):
+            return end.addresses, ()
+        found: list[Network] = []
+        unknown: list[Host] = []
+        families = frozenset(map(family, end.addresses)) or FAMILIES
+        one_to_one = self._one_to_one(end)
+        for host in gateways:
+            gateway = t.cast(Gateway, host.gateway)
+            for name in families:
+                hidden = name == "ipv4" and gateway.nat
+                declared = one_to_one if hidden and one_to_one else _seen_as(gateway, name)
+                if hidden and not declared:
+                    unknown.append(host)
+                found += declared or ([] if hidden else [own for own in end.addresses if family(own) == name])
+        return tuple(found), tuple(unknown)
+
+    def _one_to_one(self, end: End) -> list[Network]:
+        """Return the outside address that is this host's alone in both directions, if it has one."""
+        public = end.host.public_address if end.host else None
+        gateways = [gateway.gateway for gateway in self.gateways(end.site) if gateway.gateway and gateway.gateway.nat]
+        shared = any(public in gateway.wan_addresses or gateway.masquerade for gateway in gateways)
+        return [] if public is None or shared else [public]
 
     def _is_unreachable(self, end: End, network: Network, viewer: str | None) -> bool:
         """Whether a private address would have to be seen by a site that has no route to it."""
         if end.site is None or viewer is None or self.relation(viewer, end.site) is not Relation.OUTSIDE:
             return False
-        return is_private(network) and network in end.addresses
+        routed = any(not gateway.gateway.nat for gateway in self.gateways(end.site) if gateway.gateway)
+        return not routed and is_private(network) and network in end.addresses
 
 
-def _outside(networks: t.Iterable[Network]) -> list[Network]:
-    return [network for network in networks if family(network) == "ipv4"]
+def _seen_as(gateway: Gateway, name: str) -> list[Network]:
+    """Return what is declared of a family. IPv6 is not translated: a gateway's own address stands for nobody else."""
+    return [
+        network
+        for network in gateway.seen_as
+        if family(network) == name and (name == "ipv4" or network not in gateway.wan_addresses)
+    ]
 
 
 def check_addresses(fleet: Fleet, problems: Problems) -> None:
@@ -170,8 +177,8 @@ def check_addresses(fleet: Fleet, problems: Problems) -> None:
     owners: dict[Network, dict[str, str]] = {}
     for host in fleet.hosts.values():
         for address in filter(is_single, host.addresses):
-            if address in outside and host.gateway is None:
-                _clash(problems, host.name, address, f"the outside address of the gateway {outside[address]}")
+            if host.name not in outside.get(address, (host.name,)):
+                _clash(problems, host.name, address, f"the outside address of the gateway {outside[address][0]}")
             owner = owners.setdefault(address, {}).setdefault(host.site, host.name)
             if owner != host.name:
                 _clash(problems, host.name, address, f"also the address of {owner}, in the same site {host.site}")
@@ -183,14 +190,14 @@ def check_addresses(fleet: Fleet, problems: Problems) -> None:
                 _clash(problems, by_site[site], address, where)
 
 
-def _outside_addresses(fleet: Fleet) -> dict[Network, str]:
-    """Return outside address -> the name of its gateway."""
-    return {
-        address: host.name
-        for hosts in fleet.gateways.values()
-        for host in hosts
-        for address in (host.gateway.wan_addresses if host.gateway else ())
-    }
+def _outside_addresses(fleet: Fleet) -> dict[Network, list[str]]:
+    """Return outside address -> the names of its gateways, several where they take turns with it."""
+    found: dict[Network, list[str]] = {}
+    for hosts in fleet.gateways.values():
+        for host in hosts:
+            for address in host.gateway.wan_addresses if host.gateway else ():
+                found.setdefault(address, []).append(host.name)
+    return found
 
 
 def _routed_sites(fleet: Fleet) -> dict[str, set[str]]:

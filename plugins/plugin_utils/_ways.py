@@ -52,28 +52,40 @@ class Ways:
 
     def families(self, flow: FlowGroup, way: Way, view: View) -> tuple[str, ...]:
         """Return the families that both sides have; an initiator that shares none is an error."""
-        own = frozenset(map(family, flow.listener.addresses)) or frozenset(FAMILIES)
-        for families, name in view.families.items():
-            if not families & own & way.families:
+        own = self._families_of(flow) & way.families
+        for families, names in view.families.items():
+            if not families & own and not ("ipv4" in own and view.unknown_outside):
                 message = (
                     f"has no address of a family in which {flow.service.id} of {flow.listener.name} can be reached "
-                    f"({' or '.join(sorted(own & way.families)) or 'none'}); it has {' and '.join(sorted(families))}"
+                    f"({' or '.join(sorted(own)) or 'none'}); it has {' and '.join(sorted(families))}"
                 )
-                self.problems.error(name, "playout_addresses", message)
-        return tuple(name for name in FAMILIES if name in view.networks and name in own & way.families)
+                self.problems.error(listing(names), "playout_addresses", message)
+        return tuple(name for name in FAMILIES if name in view.networks and name in own)
 
     def check(self, flow: FlowGroup, view: View, must_name: bool) -> None:
         """Note initiators and listeners that cannot see each other or, with ``must_name``, cannot be named."""
         listener = flow.listener
         for end in view.private:
             self._note_private(end, f"is private and would have to be seen by {listener.name} in {listener.site}")
-        if flow.relation is Relation.OUTSIDE and not self.topology.gateways(listener.site):
-            alone = self._alone.setdefault(listener, Group((listener,)))
-            if self.topology.view(alone, flow.initiators.ends[0].site).private:
-                names = listing([end.name for end in flow.initiators.ends], most=3)
-                self._note_private(listener, f"is private and would have to be reached by {names} from another site")
+        if self._is_open(flow) and self._from_elsewhere(flow).private:
+            names = listing([end.name for end in flow.initiators.ends], most=3)
+            self._note_private(listener, f"is private and would have to be reached by {names} from another site")
         if must_name:
             self._check_names(flow, view)
+
+    def _is_open(self, flow: FlowGroup) -> bool:
+        """Whether the flow comes from another, not routed, site and no gateway is there to translate."""
+        return flow.relation is Relation.OUTSIDE and not self.topology.gateways(flow.listener.site)
+
+    def _from_elsewhere(self, flow: FlowGroup) -> View:
+        """Return the listener as the initiators see it; there is no gateway, so all of them see the same."""
+        alone = self._alone.setdefault(flow.listener, Group((flow.listener,)))
+        return self.topology.view(alone, flow.initiators.ends[0].site)
+
+    def _families_of(self, flow: FlowGroup) -> frozenset[str]:
+        """Return the families in which the listener can be reached; without addresses both are possible."""
+        seen = self._from_elsewhere(flow).networks if self._is_open(flow) else {}
+        return frozenset(seen or map(family, flow.listener.addresses)) or frozenset(FAMILIES)
 
     def _from_outside(self, flow: FlowGroup, gateways: tuple[Host, ...], published: bool) -> Way:
         """Return the way into a site that hides behind its gateways."""
@@ -102,13 +114,12 @@ class Ways:
                 f"is needed, or an address as ansible_host: {flow.service.id} of {listener.name} must name this host"
             )
             self.problems.error(name, "playout_addresses", message)
-        for site in view.unknown_outside:
-            for gateway in self.topology.gateways(site):
-                message = (
-                    f"is needed: {listener.name} must name the hosts of {site}, whose outside address is not known; "
-                    "write the addresses or networks by which they appear, or any"
-                )
-                self.problems.error(gateway.name, "playout_seen_as", message)
+        for gateway in view.unknown_outside if "ipv4" in self._families_of(flow) else ():
+            message = (
+                f"is needed: {listener.name} must name the hosts of {gateway.site}, whose outside address is not "
+                "known; write the addresses or networks by which they appear, or any"
+            )
+            self.problems.error(gateway.name, "playout_seen_as", message)
 
     def _note_private(self, end: End, what: str) -> None:
         message = (
