@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True)
@@ -25,12 +25,18 @@ class Problem:
 
 
 class InventoryError(ValueError):
-    """The inventory cannot be planned; ``problems`` lists every reason, in the order found."""
+    """The inventory cannot be planned; ``problems`` lists every reason, in the order found.
+
+    The message says once what is wrong in the same way at many hosts.
+    """
 
     def __init__(self, problems: t.Sequence[Problem]) -> None:
         self.problems = tuple(problems)
-        count = len(self.problems)
-        lines = "\n".join(f"- {problem}" for problem in self.problems)
+        alike: dict[Problem, list[str]] = {}
+        for problem in self.problems:
+            alike.setdefault(replace(problem, host=""), []).append(problem.host)
+        count = len(alike)
+        lines = "\n".join(f"- {replace(problem, host=listing(hosts))}" for problem, hosts in alike.items())
         super().__init__(
             f"{count} problem{'s' if count > 1 else ''} in the inventory; nothing has been changed:\n{lines}"
         )
