@@ -166,17 +166,30 @@ class _Finder:
             return
         for pairing in service.pairings:
             for role in pairing.initiators if listener_role in pairing.listeners else ():
-                by_party: dict[tuple[Party, str], list[End]] = {}
-                for host in self.fleet.by_role.get(role, ()):
-                    if self.fleet.uses(service, host, "sender"):
-                        for party in host.networks.get(listener_role, ()):
-                            by_party.setdefault((party, host.site), []).append(self.initiators.end(host))
-                for (party, site), ends in by_party.items():
-                    if is_single(party.network):
-                        listener = self.initiators.party_end(party)
-                        relation = self.initiators.topology.relation(site, party.site)
-                        group = self.initiators.group(ends)
-                        self._add(service, pairing, role, group, listener, listener_role, relation)
+                for (party, site), ends in self._named(service, pairing, role, listener_role).items():
+                    listener = self.initiators.party_end(party)
+                    relation = self.initiators.topology.relation(site, party.site)
+                    group = self.initiators.group(ends)
+                    self._add(service, pairing, role, group, listener, listener_role, relation)
+
+    def _named(
+        self, service: Service, pairing: Pairing, role: str, listener_role: str
+    ) -> dict[tuple[Party, str], list[End]]:
+        """Return single addresses that hosts of a role name as listeners, each with the hosts of one site."""
+        known = self.fleet.catalogue.roles.values()
+        names = {listener_role, *(other.id for other in known if listener_role in other.listens_as)}
+        found: dict[tuple[Party, str], list[End]] = {}
+        for host in self.fleet.by_role.get(role, ()):
+            parties = (
+                party
+                for name in sorted(host.networks.keys() & names)
+                if name == listener_role or not pairing.main_only
+                for party in host.networks[name]
+            )
+            if self.fleet.uses(service, host, "sender"):
+                for party in dict.fromkeys(party for party in parties if is_single(party.network)):
+                    found.setdefault((party, host.site), []).append(self.initiators.end(host))
+        return found
 
     def _allow(self, host: Host) -> None:
         """Add what ``playout_allow`` lets in besides the plan."""
@@ -208,7 +221,7 @@ class _Finder:
                     self.problems.error(host.name, "playout_networks", f"{what}; the service is mandatory: {way_out}")
             else:
                 names = listing([host.name for host in hosts])
-                self.problems.warn(f"{names}: {what}; its ports stay closed there: {way_out} in playout_networks")
+                self.problems.warn(f"{names}: {what}; nothing is opened for it: {way_out} in playout_networks")
 
     def _report_unheard(self, service: Service) -> None:
         """Note hosts that declare a function of sending to somebody who does not exist."""
@@ -238,7 +251,7 @@ class _Finder:
             if numbering is None or numbering.internal_with is None or settings.instances == 1:
                 continue
             others = self.initiators.hosts(numbering.internal_with, host.systems)
-            if not others:
+            if not others and not host.networks.get(numbering.internal_with):
                 self.problems.warn(
                     f"{host.name}: {product_id}_instances is {settings.instances} and no {numbering.internal_with} "
                     "is in its system: clients will find the first instance only"

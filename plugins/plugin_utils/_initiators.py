@@ -70,7 +70,8 @@ class Initiators:
         special = self._without(self.group(pool.pinned.get(listener.name, ())), own, allowed)
         parties = tuple(self.party_end(party) for party in listener.networks.get(role, ()))
         is_initiator = role in listener.roles and self.fleet.uses(service, listener, "sender")
-        local = is_initiator and (allowed is None or listener.name in allowed)
+        used = listener.peers.get(listener_role)
+        local = is_initiator and all(names is None or listener.name in names for names in (allowed, used))
         groups = tuple(group for group in (shared, self.group((*special.ends, *parties))) if group.ends)
         return Found(groups, local)
 
@@ -98,9 +99,10 @@ class Initiators:
 
     def _without(self, group: Group, own: End, allowed: frozenset[str] | None) -> Group:
         """Leave out the listener itself and whoever is not among its peers."""
-        if allowed is None and own not in group.members:
-            return group
-        return self.group(end for end in group.ends if end is not own and (allowed is None or end.name in allowed))
+        if allowed is None:
+            return self.group(end for end in group.ends if end is not own) if own in group.members else group
+        named = (self.end(self.fleet.hosts[name]) for name in sorted(allowed) if name in self.fleet.hosts)
+        return self.group(end for end in named if end is not own and end in group.members)
 
     def _pool(self, service: Service, role: str, listener_role: str, systems: Systems) -> _Pool:
         key = (service.id, role, listener_role, systems)
