@@ -69,7 +69,7 @@ class SharedPorts:
                 continue
             for one, other, line, other_line in services_by_port(listening):
                 wide, narrow = (one, other) if known.get(one) else (other, one)
-                if known.get(wide) and narrow in known and not known[narrow]:
+                if known.get(wide) and not known.get(narrow):
                     shared = line.ports & other_line.ports
                     problems.warn(
                         f"{host.name}: {wide} opens {shared}/{line.protocol} to any, and with it {narrow}, "

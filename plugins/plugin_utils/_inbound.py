@@ -36,9 +36,9 @@ class Target:
     line: ServicePorts
 
 
-def ftp_data(point: Host, listener: End) -> str:
+def ftp_data(point: Host | None, listener: End) -> str:
     """Return how passive FTP data connections are opened at an enforcement point: its own way, else the listener's."""
-    return point.ftp_data or (listener.host.ftp_data if listener.host else None) or "helper"
+    return (point.ftp_data if point else None) or (listener.host.ftp_data if listener.host else None) or "helper"
 
 
 def static_lines(lines: t.Iterable[ServicePorts], point: Host, listener: End) -> list[ServicePorts]:
@@ -124,14 +124,18 @@ class Inbound:
         if address is None or external is None:
             return []
         self._pass(flow, host, "ipv4", sources, (address,))
+        static = static_lines(flow.lines, host, listener)
         targets = []
-        for line in static_lines(flow.lines, host, listener):
+        for line in flow.lines:
             ports = self.publications.ports(service, line, listener)
-            if ports is not None:
+            if ports is None:
+                continue
+            # Data connections that a helper opens here have the same ports outside, where others may open a range.
+            targets.append(Target("ipv4", external, ports, line))
+            if line in static:
                 claim = Claim(ports, listener.name, address, line.ports, service.id)
                 self.publications.claim(builder, flow, (external, line.protocol), claim)
                 builder.forward(
                     line.protocol, service.id, external, ports, (listener.name, address, line.ports), sources
                 )
-                targets.append(Target("ipv4", external, ports, line))
         return targets

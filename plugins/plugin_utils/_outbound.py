@@ -35,7 +35,7 @@ class Outbound:
             for gateway in self._ruling_gateways(site):
                 self._check_names(flow, own.nameless, gateway)
                 self._let_out(flow, targets, gateway, "forward", own.networks)
-                points.append(gateway)
+                points += [gateway] if gateway.enforced else []
         return points
 
     def _let_out(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from ansible_collections.playout.firewall.plugins.plugin_utils._fleet import Fleet
 from ansible_collections.playout.firewall.plugins.plugin_utils._flows import FlowGroup, find_flows
 from ansible_collections.playout.firewall.plugins.plugin_utils._governing import SharedPorts, check_management, govern
-from ansible_collections.playout.firewall.plugins.plugin_utils._inbound import Inbound, static_lines
+from ansible_collections.playout.firewall.plugins.plugin_utils._inbound import Inbound, ftp_data, static_lines
 from ansible_collections.playout.firewall.plugins.plugin_utils._outbound import Outbound
 from ansible_collections.playout.firewall.plugins.plugin_utils._plan import Plan, PlannedFlow
 from ansible_collections.playout.firewall.plugins.plugin_utils._policy_builder import PolicyBuilder
@@ -65,11 +65,13 @@ class _Planner:
         targets = self.inbound.open_gateways(flow, way, view, families)
         points = [host for host in (listener, *way.gateways) if host is not None and host.enforced]
         points += self.outbound.open(flow, targets)
+        sources = {name: view.networks[name] for name in families}
         rows = []
         for line in flow.lines:
             opening = [point for point in points if line in static_lines([line], point, flow.listener)]
-            if opening or not line.ftp_data:
+            by_range = not points and ftp_data(None, flow.listener) == "range"
+            if opening or by_range or not line.ftp_data:
                 names = tuple(dict.fromkeys(point.name for point in opening))
                 found = tuple(target for target in targets if target.line == line)
-                rows.append(PlannedFlow(flow, line, "planned", view.networks, found, names))
+                rows.append(PlannedFlow(flow, line, "planned", sources, found, names))
         return rows

@@ -12,7 +12,7 @@ from ansible_collections.playout.firewall.plugins.plugin_utils._addresses import
 from ansible_collections.playout.firewall.plugins.plugin_utils._catalogue import Service
 from ansible_collections.playout.firewall.plugins.plugin_utils._fleet import Fleet, Gateway, Host
 from ansible_collections.playout.firewall.plugins.plugin_utils._flows import FlowGroup
-from ansible_collections.playout.firewall.plugins.plugin_utils._policy_builder import PolicyBuilder
+from ansible_collections.playout.firewall.plugins.plugin_utils._policy_builder import MANAGEMENT_PORTS, PolicyBuilder
 from ansible_collections.playout.firewall.plugins.plugin_utils._ports import LAST, PortSet, union
 from ansible_collections.playout.firewall.plugins.plugin_utils._problems import Problems
 from ansible_collections.playout.firewall.plugins.plugin_utils._service_ports import ServicePorts
@@ -174,4 +174,5 @@ def _next_free(taken: PortSet, wanted: PortSet) -> PortSet | None:
         return None
     port = wanted.ranges[0][0]
     start = port + 8000 if port < 1024 else port + 1
-    return next((PortSet.parse(free) for free in range(start, LAST + 1) if free not in taken), None)
+    free = PortSet.of((start, LAST)) - taken - PortSet.of(*((port, port) for port in MANAGEMENT_PORTS))
+    return PortSet.parse(free.ranges[0][0]) if free else None
