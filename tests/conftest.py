@@ -16,3 +16,10 @@ os.environ.setdefault("ANSIBLE_COLLECTIONS_PATH", str(Path(__file__).parents[1] 
 # A busy machine is no failure; on CI (where hypothesis has a profile of its own) as little as elsewhere.
 settings.register_profile("unhurried", settings(), deadline=None)
 settings.load_profile("unhurried")
+
+
+def pytest_configure() -> None:
+    """Let Ansible's own loader import the collection from the start, or it does not find plugins by their names later."""
+    from ansible.plugins.loader import init_plugin_loader
+
+    init_plugin_loader()
