@@ -29,10 +29,15 @@ class ActionModule(ActionBase):
         _spec, arguments = self.validate_argument_spec(OPTIONS)
         probed = self._registered(task_vars or {}, arguments["reachability"])
         listening = self._registered(task_vars or {}, arguments["listeners"])
-        results = [{**entry, "initiator": host} for host, found in probed.items() for entry in found.get("results", [])]
-        rows = _verdict.judge(
-            results, {host: found["listeners"] for host, found in listening.items() if "listeners" in found}
-        )
+        results = [
+            {**entry, "initiator": host}
+            for host, found in probed.items()
+            for entry in found.get("results", [])
+            # What nobody planned and this host has no route to proves nothing and needs no proof.
+            if (entry["expected"], entry["result"]) != ("blocked", "not tried")
+        ]
+        listeners = {host: found["listeners"] for host, found in listening.items() if "listeners" in found}
+        rows = _verdict.judge(results, listeners)
         unreached = sorted(host for host, found in probed.items() if "results" not in found)
         line = _verdict.verdict_line(rows)
         Display().display(f"{_verdict.table(rows, arguments['limit'])}\n\n{line}")

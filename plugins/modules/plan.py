@@ -25,6 +25,8 @@ attributes:
     support: full
     details:
       - Shows the difference between the files that are there and those that are written.
+  idempotent:
+    support: full
   platform:
     support: full
     platforms: all

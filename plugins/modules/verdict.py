@@ -15,7 +15,9 @@ description:
   - Gathers what M(playout.firewall.reachability_info) and M(playout.firewall.listeners_info) found on all hosts, prints
     a table of what was expected and what was found, and fails where the two differ.
   - A connection that was refused counts as let through only where nothing listens.
-  - What was not proven, such as UDP without an answer, never counts as passed. It is counted and shown apart.
+  - UDP without an answer counts as blocked only where others got an answer at the same port. Unplanned probes for which
+    a host has no route are left out.
+  - What was not proven, such as planned UDP without an answer, never counts as passed. It is counted and shown apart.
   - Runs on the controller. No host is contacted.
 extends_documentation_fragment:
   - playout.firewall.attributes
@@ -23,7 +25,13 @@ attributes:
   check_mode:
     support: full
   diff_mode:
-    support: none
+    support: N/A
+    details:
+      - Changes nothing.
+  idempotent:
+    support: full
+    details:
+      - Changes nothing.
   platform:
     support: full
     platforms: all

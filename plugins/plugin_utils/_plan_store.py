@@ -18,7 +18,7 @@ import typing as t
 from contextlib import contextmanager
 from pathlib import Path
 
-from ansible import constants
+from ansible import constants  # type: ignore[import-untyped]  # glue: the only file here that knows Ansible
 from ansible_collections.playout.firewall.plugins.plugin_utils import _hostvars
 from ansible_collections.playout.firewall.plugins.plugin_utils._fleet import Fleet
 from ansible_collections.playout.firewall.plugins.plugin_utils._plan import Plan

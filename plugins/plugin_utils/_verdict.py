@@ -14,9 +14,11 @@ reachable  refused, something listens      failed
 reachable  refused, listener not known     undecided
 reachable  filtered                        failed
 blocked    filtered                        ok
+blocked    unknown, but others got an      ok
+           answer at the same port
 blocked    passed, refused (it came        failed
            through: our drops are drops)
-either     unknown, not tried              undecided
+either     unknown, not tried otherwise    undecided
 =========  ==============================  ==========
 """
 
@@ -24,7 +26,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
 OK = "ok"
@@ -62,10 +64,12 @@ def judge(results: Iterable[Mapping[str, Any]], listening: Listening) -> list[Ro
     :returns: ``{initiator, listener, service, protocol, address, port, expected, found, reason, verdict}``.
     :raises ValueError: where a result has an unknown word for ``expected`` or ``result``.
     """
-    return [_judged(result, listening) for result in results]
+    known = list(results)
+    answering = {_target(result) for result in known if result["result"] == "passed"}
+    return [_judged(result, listening, answering) for result in known]
 
 
-def _judged(result: Mapping[str, Any], listening: Listening) -> Row:
+def _judged(result: Mapping[str, Any], listening: Listening, answering: Container[str]) -> Row:
     expected, found = str(result["expected"]), str(result["result"])
     rules = {"reachable": _REACHABLE, "blocked": _BLOCKED}.get(expected)
     if rules is None:
@@ -75,6 +79,8 @@ def _judged(result: Mapping[str, Any], listening: Listening) -> Row:
     if found == "refused" and expected == "reachable":
         verdict, listens = _REFUSED[_listens(result, listening)]
         found = f"refused, {listens}"
+    elif found == "unknown" and expected == "blocked" and _target(result) in answering:
+        verdict, found = OK, "no answer, others get one"
     else:
         verdict = rules[found]
     return {

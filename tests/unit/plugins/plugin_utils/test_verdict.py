@@ -167,3 +167,20 @@ def test_a_long_table_is_cut_with_a_count_but_never_within_the_differences() -> 
     assert len(lines) == 1 + 9 + 1
     assert lines[-1] == "... and 1 more: 1 ok"
     assert "more" not in _verdict.table(judged(passed=4), limit=4)
+
+
+def test_silence_to_an_unplanned_udp_probe_counts_as_blocked_where_others_are_answered() -> None:
+    answered = probed("passed", protocol="udp", port=10200, initiator="map1", expected="reachable")
+    silent = probed("unknown", protocol="udp", port=10200, initiator="engine1", expected="blocked")
+    elsewhere = probed("unknown", protocol="udp", port=10201, initiator="engine1", expected="blocked")
+
+    found = _verdict.judge([silent, answered, elsewhere], {})
+
+    assert [row["verdict"] for row in found] == ["ok", "ok", "undecided"]
+
+
+def test_silence_to_a_planned_udp_probe_never_counts_as_passed() -> None:
+    answered = probed("passed", protocol="udp", port=10200, initiator="map1", expected="reachable")
+    silent = probed("unknown", protocol="udp", port=10200, initiator="map2", expected="reachable")
+
+    assert [row["verdict"] for row in _verdict.judge([answered, silent], {})] == ["ok", "undecided"]
