@@ -162,7 +162,7 @@ class Policy:
         if not isinstance(data, t.Mapping):
             raise PolicyError(f"policy: a dictionary is needed, not {data!r}")
         data = {key: value for key, value in data.items() if key != "digest"}
-        governed = data.get("governed") or {}
+        governed = {} if data.get("governed") is None else data["governed"]
         if not isinstance(governed, t.Mapping):
             raise PolicyError(f"governed: a dictionary of in, out, forward is needed, not {governed!r}")
         unknown = sorted(str(key) for key in set(governed) - {"in", "out", "forward"})
@@ -175,7 +175,9 @@ class Policy:
         )
         for key, kind in (("rules", Rule), ("forwards", Forward), ("helpers", Helper), ("keep", Keep)):
             data[key] = _items(kind, data.get(key), key)
-        data["management"] = _item(Management, data.get("management") or {}, "management")
+        data["management"] = _item(
+            Management, {} if data.get("management") is None else data["management"], "management"
+        )
         if data.get("gateway") is not None:
             data["gateway"] = _item(Gateway, data["gateway"], "gateway")
         policy = t.cast(Policy, _item(cls, data, "policy"))
@@ -234,12 +236,13 @@ def _checked(kind: str, key: str, value: t.Any, path: str) -> t.Any:
 
 
 def _ports_by_protocol(value: t.Any, path: str) -> t.Dict[str, Texts]:
-    if not isinstance(value or {}, t.Mapping):
+    value = {} if value is None else value
+    if not isinstance(value, t.Mapping):
         raise PolicyError(f"{path}: a dictionary of protocol to ports is needed, not {value!r}")
-    for protocol in value or {}:
+    for protocol in value:
         if protocol not in PROTOCOLS:
             raise PolicyError(f"{path}: '{protocol}' is not a protocol, known are {', '.join(PROTOCOLS)}")
-    return {str(protocol): _checked("Texts", protocol, ports, path) for protocol, ports in (value or {}).items()}
+    return {str(protocol): _checked("Texts", protocol, ports, path) for protocol, ports in value.items()}
 
 
 def _plain(value: t.Any) -> t.Any:
