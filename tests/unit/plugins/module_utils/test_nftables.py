@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,7 @@ def test_the_text_replaces_the_table_in_one_transaction_also_when_there_is_none(
 def test_merged_ports_are_the_same_ports_without_overlap_or_touch(ranges: list[tuple[int, int]]) -> None:
     merged = merge_ports([f"{first}-{last}" for first, last in ranges])
     assert _ports(merged) == _ports(ranges)
-    assert all(low[1] + 1 < high[0] for low, high in zip(merged, merged[1:], strict=False))
+    assert all(low[1] + 1 < high[0] for low, high in pairwise(merged))
 
 
 @given(RANGES, RANGES)

@@ -106,7 +106,7 @@ def test_the_digest_follows_the_content() -> None:
         ("rules[0].ports[0]", "65536"),
         ("rules[0].ports[0]", "90-80"),
         ("rules[0].ports[0]", "080"),
-        ("rules[0].ports[0]", "１"),
+        ("rules[0].ports[0]", "\N{FULLWIDTH DIGIT ONE}"),
         ("rules[0].protocol", "icmp"),
         ("rules[0].family", "inet"),
         ("rules[0].direction", "input"),

@@ -1,0 +1,164 @@
+# Copyright (c) 2026, playout.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The action: whose policy goes to the module, and which connection may confirm. Module and connection are played."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
+from ansible_collections.playout.firewall.plugins.action import linux_ruleset
+from ansible_collections.playout.firewall.plugins.action.linux_ruleset import ActionModule
+
+STORE = "ansible_collections.playout.firewall.plugins.plugin_utils._plan_store"
+VARIABLES = {"inventory_hostname": "gw"}
+
+
+class Connection:
+    """Remembers what was asked of it."""
+
+    has_pipelining = True
+    become = None
+    _shell = SimpleNamespace(tmpdir=None)
+
+    def __init__(self, name: str) -> None:
+        self.ansible_name = self.transport = name
+        self.options = {"ssh_args": "-o ControlMaster=auto -o ControlPersist=60s"}
+        self.resets = 0
+
+    def get_option(self, name: str) -> str:
+        return self.options[name]
+
+    def set_option(self, name: str, value: str) -> None:
+        self.options[name] = value
+
+    def reset(self) -> None:
+        self.resets += 1
+
+
+class Played(ActionModule):
+    """The action, with each module call answered by the next of its answers."""
+
+    answers: list[Any]
+    calls: list[tuple[dict[str, Any], str]]
+
+    def _execute_module(self, *_args: Any, module_args: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
+        self.calls.append((dict(module_args), self._connection.get_option("ssh_args")))
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return dict(answer)
+
+
+Make = Callable[..., Played]
+
+
+@pytest.fixture
+def make(monkeypatch: pytest.MonkeyPatch) -> Make:
+    """``make(arguments, answers...)`` returns an action whose fleet has a policy for every host."""
+    store = ModuleType(STORE)
+    store.policy_for = lambda _templar, _variables, host: {"host": host, "comment": "{{ never a template }}"}  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, STORE, store)
+    monkeypatch.setattr(linux_ruleset, "_PAUSE", 0.01)
+
+    def made(arguments: dict[str, Any], *answers: Any, connection: str = "ansible.builtin.ssh") -> Played:
+        task = SimpleNamespace(args=arguments, async_val=0, check_mode=False, action="linux_ruleset", delegate_to=None)
+        action = Played(task, Connection(connection), SimpleNamespace(check_mode=False), None, "templar", None)
+        action.answers, action.calls = list(answers), []
+        return action
+
+    return made
+
+
+def test_without_a_policy_the_module_gets_this_hosts_own_as_text(make: Make) -> None:
+    action = make({}, {"changed": True})
+    assert action.run(None, VARIABLES) == {"changed": True}
+    [(arguments, _ssh)] = action.calls
+    assert json.loads(arguments["policy"]) == {"host": "gw", "comment": "{{ never a template }}"}
+
+
+@pytest.mark.parametrize("arguments", [{"policy": {"host": "given"}}, {"state": "absent"}])
+def test_a_given_policy_or_a_removal_needs_no_fleet(
+    make: Make, monkeypatch: pytest.MonkeyPatch, arguments: dict[str, Any]
+) -> None:
+    monkeypatch.setitem(sys.modules, STORE, None)
+    action = make(arguments, {"changed": False})
+    action.run(None, VARIABLES)
+    assert action.calls[0][0] == arguments
+
+
+def test_a_fleet_that_fails_fails_the_task_before_the_host_is_touched(make: Make) -> None:
+    def failing(*_args: Any) -> None:
+        raise ValueError("gw: playout_addresses is missing")
+
+    action = make({})
+    sys.modules[STORE].policy_for = failing  # type: ignore[attr-defined]
+    with pytest.raises(AnsibleActionFail, match="gw: playout_addresses is missing"):
+        action.run(None, VARIABLES)
+    assert action.calls == []
+
+
+@pytest.mark.parametrize("connection", ["ansible.builtin.local", "playout.firewall.netns", "community.docker.docker"])
+def test_a_connection_that_cannot_be_opened_anew_is_refused_before_anything_changes(
+    make: Make, connection: str
+) -> None:
+    action = make({"confirm_timeout": 5}, connection=connection)
+    with pytest.raises(AnsibleActionFail, match=f"the connection '{connection}' cannot be opened anew"):
+        action.run(None, VARIABLES)
+    assert action.calls == []
+
+
+def test_a_timeout_that_is_no_number_is_refused(make: Make) -> None:
+    with pytest.raises(AnsibleActionFail, match="'soon' is not a number"):
+        make({"confirm_timeout": "soon"}).run(None, VARIABLES)
+
+
+def test_the_change_is_confirmed_over_a_connection_of_its_own(make: Make) -> None:
+    first = {"changed": True, "digest": "d", "_confirm": "token"}
+    action = make({"confirm_timeout": "5"}, first, {"changed": True, "digest": "other"})
+    assert action.run(None, VARIABLES) == {"changed": True, "digest": "d"}
+    [(_arguments, before), (arguments, during)] = action.calls
+    assert arguments["_confirm"] == "token"
+    assert arguments["confirm_timeout"] == 0
+    assert "ControlPath" not in before
+    assert during.startswith("-o ControlMaster=no -o ControlPath=none ")
+    assert action._connection.get_option("ssh_args") == before
+    assert action._connection.resets == 2
+
+
+def test_nothing_changed_means_nothing_to_confirm(make: Make) -> None:
+    action = make({"confirm_timeout": 5}, {"changed": False})
+    assert action.run(None, VARIABLES) == {"changed": False}
+    assert len(action.calls) == 1
+
+
+def test_a_new_connection_is_tried_again_until_it_succeeds(make: Make) -> None:
+    refused = AnsibleConnectionFailure("timed out")
+    action = make({"confirm_timeout": 5}, {"changed": True, "_confirm": "token"}, refused, refused, {"changed": True})
+    assert action.run(None, VARIABLES) == {"changed": True}
+    assert len(action.calls) == 4
+
+
+def test_rules_that_let_no_new_connection_in_fail_with_the_old_ones_in_force(make: Make) -> None:
+    failures = [AnsibleConnectionFailure("timed out")] * 1000
+    action = make({"confirm_timeout": 1}, {"changed": True, "_confirm": "token"}, *failures)
+    result = action.run(None, VARIABLES)
+    assert result["failed"]
+    assert not result["changed"]
+    assert "within 1 seconds" in result["msg"]
+    assert "timed out" in result["msg"]
+    assert action._connection.get_option("ssh_args") == "-o ControlMaster=auto -o ControlPersist=60s"
+
+
+def test_a_confirmation_that_came_too_late_fails(make: Make) -> None:
+    late = {"failed": True, "msg": "the confirmation came too late"}
+    action = make({"confirm_timeout": 5}, {"changed": True, "_confirm": "token"}, late)
+    result = action.run(None, VARIABLES)
+    assert result["failed"]
+    assert result["msg"] == "the confirmation came too late"
