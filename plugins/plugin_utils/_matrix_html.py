@@ -30,7 +30,6 @@ from ansible_collections.playout.firewall.plugins.plugin_utils._matrix_rows impo
 from ansible_collections.playout.firewall.plugins.plugin_utils._matrix_style import SHEET, STYLE
 
 _COLUMNS = ("Listener", "Service", "Ports", "Initiators", "Seen as", "Direction", "Status", "Enforced at", "Source")
-_WIDTHS = (18, 20, 9, 13, 13, 7, 8, 8, 4)
 _TAGS = {"planned": "good", OWN_ROLE: "care", "not published": "plain", "local": "plain"}
 _MOST = 6
 
@@ -101,8 +100,6 @@ def _head(page: Page) -> Lines:
 def _matrix(page: Page, lists: _Lists) -> Lines:
     yield "<h2>Who may reach whom</h2>"
     yield '<div class="wide"><table id="matrix">'
-    widths = "".join(f'<col style="width: {width}%">' for width in _WIDTHS)
-    yield f"<colgroup>{widths}</colgroup>"
     yield _header(_COLUMNS)
     for group in page.groups:
         yield f'<tbody><tr><th colspan="{len(_COLUMNS)}" scope="rowgroup">{escape(group.title)}</th></tr>'

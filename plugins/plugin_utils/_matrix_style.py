@@ -14,7 +14,7 @@ STYLE = """
 * { box-sizing: border-box; }
 body {
   margin: 0 auto; padding: 2rem 1.5rem 3rem; max-width: 100rem;
-  background: var(--paper); color: var(--ink); font: 15px/1.45 system-ui, "Segoe UI", Roboto, "DejaVu Sans", sans-serif;
+  background: var(--paper); color: var(--ink); font: 14px/1.45 system-ui, "Segoe UI", Roboto, "DejaVu Sans", sans-serif;
 }
 h1 { margin: 0; font-size: 1.8rem; letter-spacing: -.01em; }
 h2 { margin: 2.2rem 0 .7rem; font-size: 1.25rem; }
@@ -53,6 +53,7 @@ td > div { margin-top: .1rem; }
 .point table { table-layout: fixed; }
 .signatures td { height: 3.6rem; border: 1px solid var(--soft); }
 .signatures th { border: 1px solid var(--soft); }
+@media screen and (max-width: 85rem) { #matrix { font-size: 12.5px; } }
 @media screen and (prefers-color-scheme: dark) {
   :root {
     --paper: #12171e; --ink: #e4e9f0; --soft: #9ba8b8; --line: #303a47; --band: #1b222c; --link: #7db8f5;

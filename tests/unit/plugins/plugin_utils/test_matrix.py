@@ -94,12 +94,9 @@ def saved(request, plan):
         ("matrix.txt", _matrix.table),
     ],
 )
-def test_golden(request, saved, name, make):
+def test_golden(golden, saved, name, make):
     """The whole output is the reviewed one; ``make golden`` writes it anew."""
-    golden = GOLDEN / name
-    if request.config.getoption("--regenerate-golden", default=False):
-        golden.write_text(make(saved), encoding="utf-8")
-    assert make(saved) == golden.read_text(encoding="utf-8")
+    golden(GOLDEN / name, make(saved))
 
 
 def test_saved_plan_has_the_shape_of_a_plan(saved, plan):
