@@ -225,7 +225,7 @@ class TestLife:
         stray = f"exec -a stray-{file.parent.name} sleep 600"
         inside = f"{sys.executable} {PROGRAM} exec client -- setsid -f bash -c '{stray}'"
         with self.start(
-            "run", str(file), "--", "bash", "-c", f"(setsid bash -c '{stray}' &) ; {inside}; echo; cat"
+            "run", str(file), "--", "bash", "-c", f"(setsid bash -c '{stray}' &) ; {inside}; echo; exec sleep 600"
         ) as lab:
             assert lab.stdout is not None
             lab.stdout.readline()
