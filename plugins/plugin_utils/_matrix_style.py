@@ -42,6 +42,7 @@ thead th { background: var(--band); border-bottom: 2px solid var(--soft); font-s
 tbody th { padding-top: 1.1rem; border-bottom-color: var(--soft); font-size: 1.02em; }
 td { overflow-wrap: break-word; }
 td.ports { white-space: nowrap; }
+#matrix td:first-child { min-width: 13.5em; }
 td > div { margin-top: .1rem; }
 .tag { display: inline-block; padding: 0 .45em; border: 1px solid; border-radius: .3em; }
 .tag { font-size: .87em; white-space: nowrap; }
