@@ -68,7 +68,7 @@ def load_listeners(path: Path) -> dict[str, Any]:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise LabError(f"{path}: {error}") from error
+        raise LabError(f"{path}: {getattr(error, 'strerror', error)}") from error
     if not isinstance(data, dict):
         raise LabError(f"{path}: write an object: host -> {{'tcp': [...], 'udp': [...]}}")
     check_listeners(data, str(path))

@@ -206,5 +206,5 @@ def load_topology(path: Path) -> Topology:
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:
-        raise LabError(f"{path}: {error}") from error
+        raise LabError(f"{path}: {getattr(error, 'strerror', error)}") from error
     return parse_topology(data, str(path))
