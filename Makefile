@@ -9,7 +9,7 @@
 
 VENV := .venv$(if $(CORE),-$(CORE))
 LAB_PACKAGES := ip=iproute2 nft=nftables
-TEST_PACKAGES := $(LAB_PACKAGES) git=git shellcheck=shellcheck
+TEST_PACKAGES := $(LAB_PACKAGES) git=git shellcheck=shellcheck chromium=chromium pdftotext=poppler-utils
 
 # sbin: ordinary users of Debian do not have the firewall's commands on their path.
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH):/usr/sbin:/sbin

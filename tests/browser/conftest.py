@@ -15,11 +15,6 @@ import pytest
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker of these tests."""
-    config.addinivalue_line("markers", "browser: opens the matrix's page in a headless Chromium")
-
-
 @dataclass(frozen=True)
 class Browser:
     """Opens pages, each time with an empty profile."""
