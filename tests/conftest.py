@@ -19,7 +19,7 @@ settings.load_profile("unhurried")
 
 
 def pytest_configure() -> None:
-    """Let Ansible's own loader import the collection from the start, or it does not find plugins by their names later."""
+    """Let Ansible's own loader import the collection first, or it does not find plugins by their names later."""
     from ansible.plugins.loader import init_plugin_loader
 
     init_plugin_loader()
