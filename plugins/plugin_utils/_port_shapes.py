@@ -13,13 +13,12 @@ from ansible_collections.playout.firewall.plugins.plugin_utils._addresses import
     Network,
     merge,
     parse_networks,
+    spell,
 )
 from ansible_collections.playout.firewall.plugins.plugin_utils._catalogue import SCOPES
 from ansible_collections.playout.firewall.plugins.plugin_utils._ports import PortError, PortSet, collapse
 
 SCOPE_CHOICES = (*SCOPES, "all")
-
-_ANY_OF_FAMILY = {"ipv4": "0.0.0.0/0", "ipv6": "::/0"}
 
 
 class ShapeError(ValueError):
@@ -51,17 +50,7 @@ def ufw_rules(entries: t.Any, sources: t.Any, scope: t.Any = "external") -> list
     :raises ShapeError: also for sources that are missing or no networks.
     """
     chosen = _of_scope(entries, scope)
-    allowed = _sources(sources)
-    everybody = allowed == dict.fromkeys(_ANY_OF_FAMILY, (ANY,))
-    addresses = (
-        [ANY]
-        if everybody
-        else [
-            _ANY_OF_FAMILY[family] if network == ANY else network
-            for family, networks in allowed.items()
-            for network in networks
-        ]
-    )
+    addresses = spell(_sources(sources))
     return [
         {
             "rule": "allow",
@@ -96,7 +85,7 @@ def system_role(
         item["zone"] = str(zone.strip())
     if not merged or not allowed:
         return []
-    if allowed == dict.fromkeys(_ANY_OF_FAMILY, (ANY,)):
+    if spell(allowed) == (ANY,):
         return [{"port": _with_protocol(merged), **item}]
     rules = [
         f'rule family="{family}" {_from(network)}port port="{text}" protocol="{protocol}" accept'
