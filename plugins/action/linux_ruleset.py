@@ -79,8 +79,11 @@ class ActionModule(ActionBase):
                     reason = str(error)
                     time.sleep(_PAUSE)
                     continue
-                if confirmed.get("failed") or confirmed.get("unreachable"):
-                    return {"failed": True, "msg": confirmed.get("msg", "the confirmation failed")}
+                if confirmed.get("_rolled_back"):
+                    reason = confirmed["msg"]
+                    break
+                if confirmed.get("failed"):
+                    return {"failed": True, "msg": confirmed["msg"]}
                 return {"changed": True}
         message = f"the new rules let no new connection in within {timeout} seconds, and the old ones have returned"
         return {"failed": True, "changed": False, "msg": f"{message}: {reason}"}

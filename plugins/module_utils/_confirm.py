@@ -36,7 +36,11 @@ _GRACE = 30.0
 
 
 class ConfirmError(RuntimeError):
-    """The confirmation cannot be armed or came too late."""
+    """The confirmation cannot be armed or given."""
+
+
+class TooLate(ConfirmError):
+    """The timer was first: the old rules are in force again."""
 
 
 def arm(seconds: int, command: t.Sequence[str], undo: str, directory: str = DIRECTORY) -> str:
@@ -63,16 +67,19 @@ def arm(seconds: int, command: t.Sequence[str], undo: str, directory: str = DIRE
 def confirm(token: str, directory: str = DIRECTORY) -> None:
     """Claim the token, so that the new rules stay.
 
-    :raises ConfirmError: when the timer was first, or there is no such token (any more).
+    :raises TooLate: when the timer was first.
+    :raises ConfirmError: when there is no such token (any more).
     """
     path = os.path.join(directory, os.path.basename(token))
     try:
         os.rename(os.path.join(path, _PENDING), os.path.join(path, _CONFIRMED))
     except OSError:
         # What is left of the timer's is not removed here: it may still be at work.
-        rolled_back = any(os.path.exists(os.path.join(path, name)) for name in (_ROLLING_BACK, _ROLLED_BACK))
-        reason = "the old rules have returned already" if rolled_back else "nothing waits for this confirmation"
-        raise ConfirmError(f"the confirmation came too late: {reason}") from None
+        if any(os.path.exists(os.path.join(path, name)) for name in (_ROLLING_BACK, _ROLLED_BACK)):
+            raise TooLate("the confirmation came too late, the old rules have returned already") from None
+        raise ConfirmError(
+            "nothing waits for this confirmation: the new connection reached another host, or one that was restarted"
+        ) from None
     _remove(path, directory)
 
 

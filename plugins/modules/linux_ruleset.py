@@ -74,7 +74,7 @@ attributes:
     platforms: linux
 notes:
   - Needs root, nft 0.9.8 or newer with JSON, and Linux 5.2 or newer (5.7 for a gateway with hairpin).
-  - Connections that were established before a change outlive it.
+  - Connections that were established before a change outlive it, with the translation that they began with.
   - Forwarding in the kernel is not switched on. Where a policy needs it and it is off, nothing is changed and the
     module fails.
 """
@@ -161,6 +161,8 @@ def main() -> None:
     )
     try:
         module.exit_json(**_ensure(module))
+    except _confirm.TooLate as error:
+        module.fail_json(msg=str(error), _rolled_back=True)
     except (PolicyError, NftError, _backend.BackendError, _kernel.KernelError, _confirm.ConfirmError) as error:
         module.fail_json(msg=str(error))
 

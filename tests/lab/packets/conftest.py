@@ -77,6 +77,10 @@ class Site:
         change: dict[str, Any] = self._drive(host, "compare", {"policy": policy, "enforcement": enforcement})
         return change
 
+    def try_out(self, host: str, policy: dict[str, Any], enforcement: str = "scoped") -> None:
+        """Enforce a policy for the one second in which nobody confirms it."""
+        self._drive(host, "try", {"policy": policy, "enforcement": enforcement})
+
     def remove(self, host: str) -> dict[str, Any]:
         """Remove everything of ours."""
         change: dict[str, Any] = self._drive(host, "absent", None)

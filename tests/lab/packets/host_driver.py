@@ -3,8 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Runs on a host of the lab: the module's own backend, without Ansible around it, and probes.
 
-    host_driver.py compare|apply|absent   a policy and its enforcement as JSON on stdin; the change as JSON on stdout
-    host_driver.py probe                  [[protocol, address, port], ...] on stdin; one word each on stdout
+    host_driver.py compare|apply|try|absent   {policy, enforcement} as JSON on stdin; the change as JSON on stdout
+    host_driver.py probe                      [[protocol, address, port], ...] on stdin; one word each on stdout
+
+``try`` changes the rules in force for a second, in which nobody confirms them.
 
 A probe's word is who answered (``cms:80`` from a listener's greeting), ``refused`` or ``filtered``.
 """
@@ -20,7 +22,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[3] / ".build" / "collections"))
 
-from ansible_collections.playout.firewall.plugins.module_utils import _backend, _kernel
+from ansible_collections.playout.firewall.plugins.module_utils import _backend, _confirm, _kernel
 from ansible_collections.playout.firewall.plugins.module_utils._command import run
 from ansible_collections.playout.firewall.plugins.module_utils._nft_backend import NftablesBackend
 from ansible_collections.playout.firewall.plugins.module_utils._nft_state import Nft, NftError
@@ -54,9 +56,12 @@ def _ensure(action: str) -> dict[str, object]:
         policy = Policy.from_dict(wanted["policy"])
         _kernel.require(policy)
         change = backend.compare(policy, Options(wanted["enforcement"]))
+    if action == "try":
+        undo = backend.undo()
+        _confirm.arm(1, undo.command, undo.text)
     if action != "compare" and change.live:
         backend.apply(change)
-    if action != "compare" and change.boot:
+    if action in ("apply", "absent") and change.boot:
         backend.persist(change)
     return {"live": change.live, "boot": change.boot, "diff": change.diff}
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -152,6 +153,39 @@ def test_ten_thousand_sources_are_one_rule(site: Any) -> None:
     assert site.nft("gateway", "list", "chain", "inet", "playout_firewall", "input").count('"many"') == 1
     assert site.probe("player", "tcp 203.0.113.1 80") == ["gateway"]
     assert site.probe("stranger", "tcp 203.0.113.1 80") == ["filtered"]
+
+
+def test_a_bad_rule_leaves_the_old_ones_whole(site: Any) -> None:
+    site.apply("gateway", PLAYERS)
+    before = site.nft("gateway", "-a", "list", "ruleset")
+    site.shell(
+        "gateway", "sed '$ i add rule inet playout_firewall nowhere drop' /etc/playout-firewall/ruleset.nft > /tmp/bad"
+    )
+    assert site.lab.exec("gateway", "nft", "-f", "/tmp/bad").returncode != 0
+    assert site.nft("gateway", "-a", "list", "ruleset") == before
+
+
+@pytest.mark.parametrize("before", [PLAYERS, None], ids=["of another policy", "of none"])
+def test_without_a_confirmation_the_old_rules_return_and_foreign_ones_stay(site: Any, before: Any) -> None:
+    if before:
+        site.apply("gateway", before)
+    site.nft("gateway", "add", "table", "inet", "theirs")
+
+    def rules() -> list[str]:
+        # A table that was replaced is listed after the others.
+        return sorted(site.nft("gateway", "list", "ruleset").splitlines())
+
+    wanted = rules()
+    site.try_out("gateway", policy(governed={"in": {"tcp": ["80"]}}))
+    assert rules() != wanted
+    deadline = time.monotonic() + 15
+    while rules() != wanted:
+        assert time.monotonic() < deadline, "the old rules did not return"
+        time.sleep(0.1)
+    assert site.probe("player", "tcp 203.0.113.1 80") == ["gateway"]
+    # What the next boot loads was never changed.
+    if before:
+        assert not any(site.compare("gateway", before)[part] for part in ("live", "boot"))
 
 
 def test_absent_leaves_nothing(site: Any) -> None:

@@ -156,9 +156,18 @@ def test_rules_that_let_no_new_connection_in_fail_with_the_old_ones_in_force(mak
     assert action._connection.get_option("ssh_args") == "-o ControlMaster=auto -o ControlPersist=60s"
 
 
-def test_a_confirmation_that_came_too_late_fails(make: Make) -> None:
-    late = {"failed": True, "msg": "the confirmation came too late"}
+def test_a_confirmation_that_came_too_late_fails_with_nothing_changed(make: Make) -> None:
+    late = {"failed": True, "msg": "too late", "_rolled_back": True}
     action = make({"confirm_timeout": 5}, {"changed": True, "_confirm": "token"}, late)
     result = action.run(None, VARIABLES)
-    assert result["failed"]
-    assert result["msg"] == "the confirmation came too late"
+    assert (result["failed"], result["changed"]) == (True, False)
+    assert result["msg"].endswith("the old ones have returned: too late")
+    assert "_rolled_back" not in result
+
+
+def test_a_failure_behind_the_confirmation_leaves_the_change_reported(make: Make) -> None:
+    full = {"failed": True, "msg": "no space left on device"}
+    action = make({"confirm_timeout": 5}, {"changed": True, "_confirm": "token"}, full)
+    result = action.run(None, VARIABLES)
+    assert (result["failed"], result["changed"]) == (True, True)
+    assert result["msg"] == "no space left on device"

@@ -10,7 +10,14 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.playout.firewall.plugins.module_utils import _confirm
-from ansible_collections.playout.firewall.plugins.module_utils._confirm import ConfirmError, arm, confirm, tidy, waiting
+from ansible_collections.playout.firewall.plugins.module_utils._confirm import (
+    ConfirmError,
+    TooLate,
+    arm,
+    confirm,
+    tidy,
+    waiting,
+)
 
 UNDO = "the old rules\n"
 
@@ -46,7 +53,7 @@ def test_without_a_confirmation_the_old_rules_return(directory: Path, firewall: 
     assert firewall.read_text(encoding="utf-8") == "the new rules\n"
     assert waiting(str(directory)) == 1
     _until(lambda: firewall.read_text(encoding="utf-8") == UNDO)
-    with pytest.raises(ConfirmError, match="the old rules have returned already"):
+    with pytest.raises(TooLate, match="the old rules have returned already"):
         confirm(token, str(directory))
 
 
