@@ -200,7 +200,7 @@ class _Finder:
                 message = f"this host does not listen for {service_id}; it listens for {known}"
                 self.problems.error(host.name, "playout_allow", message)
                 continue
-            group = self.initiators.group(self.initiators.party_end(Party(network)) for network in networks)
+            group = self.initiators.group(self.initiators.party_ends(map(Party, networks)))
             if group.ends:
                 service, end = self.fleet.catalogue.services[service_id], self.initiators.end(host)
                 self.flows.groups.append(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.playout.firewall.plugins.plugin_utils._addresses import text
+from ansible_collections.playout.firewall.plugins.plugin_utils._addresses import ANY, FAMILIES, Network, text
 from ansible_collections.playout.firewall.plugins.plugin_utils._catalogue import Service
 from ansible_collections.playout.firewall.plugins.plugin_utils._fleet import ALL_SYSTEMS, Fleet, Host, Party
 from ansible_collections.playout.firewall.plugins.plugin_utils._service_ports import Settings
@@ -43,6 +43,7 @@ class Initiators:
         self.fleet, self.topology = fleet, topology
         self._ends = {host: End(host.name, host.addresses, host.site, host) for host in fleet.hosts.values()}
         self._party_ends: dict[Party, End] = {}
+        self._everybody: dict[tuple[Network, ...], End] = {}
         self._groups: dict[tuple[End, ...], Group] = {}
         self._pools: dict[tuple[str, str, str, Systems], _Pool] = {}
         self._by_system = _index_by_system(fleet)
@@ -52,6 +53,15 @@ class Initiators:
     def end(self, host: Host) -> End:
         """Return a host as one end of a flow."""
         return self._ends[host]
+
+    def party_ends(self, parties: t.Iterable[Party]) -> tuple[End, ...]:
+        """Return networks as ends of flows, each as one; everything of both families is one as well."""
+        known = tuple(parties)
+        everything = tuple(party.network for party in known if party.network.prefixlen == 0)
+        if len(everything) < len(FAMILIES):
+            return tuple(map(self.party_end, known))
+        rest = [self.party_end(party) for party in known if party.network not in everything]
+        return (*rest, self._everybody.setdefault(everything, End(ANY, everything)))
 
     def party_end(self, party: Party) -> End:
         """Return a network as one end of a flow."""
@@ -68,7 +78,7 @@ class Initiators:
         allowed, own = listener.peers.get(role), self.end(listener)
         shared = self._without(pool.free, own, allowed)
         special = self._without(self.group(pool.pinned.get(listener.name, ())), own, allowed)
-        parties = tuple(self.party_end(party) for party in listener.networks.get(role, ()))
+        parties = self.party_ends(listener.networks.get(role, ()))
         is_initiator = role in listener.roles and self.fleet.uses(service, listener, "sender")
         used = listener.peers.get(listener_role)
         local = is_initiator and all(names is None or listener.name in names for names in (allowed, used))

@@ -59,9 +59,9 @@ class Group:
 class View:
     """A group as one site sees it.
 
-    ``networks``: family -> merged addresses as text. ``families``: the families that a member has -> the members
-    that have these. The rest says why members are not in ``networks``, at least not in IPv4: ``unknown_outside``
-    are the gateways whose outside address they would have.
+    ``networks``: family -> merged addresses as text. ``families``: the families that a host has -> the hosts that
+    have these. The rest says why members are not in ``networks``, at least not in IPv4: ``unknown_outside`` are the
+    gateways whose outside address they would have.
     """
 
     networks: t.Mapping[str, Texts] = field(default_factory=dict)
@@ -120,11 +120,11 @@ class Topology:
             unknown.update(dict.fromkeys(hidden_by))
             reachable = [network for network in seen if not self._is_unreachable(end, network, viewer)]
             networks += reachable
-            if reachable:
+            if reachable and end.host:
                 families.setdefault(frozenset(map(family, reachable)), []).append(end.name)
-            elif seen:
+            elif seen and not reachable:
                 private.append(end)
-            elif not hidden_by:
+            elif not seen and not hidden_by:
                 nameless.append(end.name)
         return View(merge(networks), families, tuple(nameless), tuple(private), tuple(unknown))
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ansible_collections.playout.firewall.plugins.plugin_utils._addresses import FAMILIES, family
+from ansible_collections.playout.firewall.plugins.plugin_utils._addresses import FAMILIES, family, text
 from ansible_collections.playout.firewall.plugins.plugin_utils._fleet import Fleet, Host
 from ansible_collections.playout.firewall.plugins.plugin_utils._flows import FlowGroup
 from ansible_collections.playout.firewall.plugins.plugin_utils._problems import Problems, listing
@@ -53,14 +53,21 @@ class Ways:
     def families(self, flow: FlowGroup, way: Way, view: View) -> tuple[str, ...]:
         """Return the families that both sides have; an initiator that shares none is an error."""
         own = self._families_of(flow) & way.families
+        found = tuple(name for name in FAMILIES if name in view.networks and name in own)
+        what = (
+            f"no address is of a family in which {flow.service.id} of {flow.listener.name} can be reached "
+            f"({' or '.join(sorted(own)) or 'none'})"
+        )
         for families, names in view.families.items():
             if not families & own and not ("ipv4" in own and view.unknown_outside):
                 message = (
-                    f"has no address of a family in which {flow.service.id} of {flow.listener.name} can be reached "
-                    f"({' or '.join(sorted(own)) or 'none'}); it has {' and '.join(sorted(families))}"
+                    f"{what}; it has {' and '.join(sorted(families))}: write another address, here or at the listener"
                 )
                 self.problems.error(listing(names), "playout_addresses", message)
-        return tuple(name for name in FAMILIES if name in view.networks and name in own)
+        if view.networks and not view.families and not found:
+            names = listing([end.name for end in flow.initiators.ends])
+            self.problems.error(flow.listener.name, "playout_networks", f"{what}: write networks of that family", names)
+        return found
 
     def check(self, flow: FlowGroup, view: View, must_name: bool) -> None:
         """Note initiators and listeners that cannot see each other or, with ``must_name``, cannot be named."""
@@ -93,7 +100,7 @@ class Ways:
         names = listing([end.name for end in flow.initiators.ends], most=3)
         if not published:
             if service.mandatory:
-                message = f"{service.id} is mandatory and {names} reach it from another site: add it to the list"
+                message = f"{service.id} is mandatory and used from another site, by {names}: add it to the list"
                 self.problems.error(listener.name, "playout_publish", message)
             return Way(closed=True)
         if any(host.gateway and (host.gateway.inbound or not host.gateway.nat) for host in gateways):
@@ -126,4 +133,5 @@ class Ways:
             f"{what}: declare a playout_gateway for the site {end.site}, or playout_routed_sites on a gateway, "
             "or write the address that other sites see"
         )
-        self.problems.error(end.name, "playout_addresses", message, ", ".join(map(str, end.addresses)))
+        variable = "playout_addresses" if end.host else "playout_networks"
+        self.problems.error(end.name, variable, message, ", ".join(map(text, end.addresses)))
