@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from ansible_collections.playout.firewall.plugins.plugin_utils import _values as values
 from ansible_collections.playout.firewall.plugins.plugin_utils._addresses import (
-    AddressError,
     Network,
     is_address,
     is_nobody,
@@ -30,7 +29,7 @@ from ansible_collections.playout.firewall.plugins.plugin_utils._fleet import (
     Keep,
     Party,
 )
-from ansible_collections.playout.firewall.plugins.plugin_utils._ports import FIRST, LAST, PortError
+from ansible_collections.playout.firewall.plugins.plugin_utils._ports import FIRST, LAST
 from ansible_collections.playout.firewall.plugins.plugin_utils._problems import (
     InventoryError,
     Problem,
@@ -132,7 +131,7 @@ class _Reader:
             return default
         try:
             return parse(value)
-        except (values.ValueProblem, AddressError, PortError) as error:
+        except values.READ_ERRORS as error:
             self.problems.error(self.host, variable, str(error), value)
             return default
 
@@ -173,7 +172,7 @@ def _read_host(reader: _Reader, roles: frozenset[str], catalogue: Catalogue) -> 
     take, platform = reader.take, _platform(reader, roles, catalogue)
     _warn_of_typing_errors(reader, catalogue)
     overrides = take("playout_port_overrides", lambda value: parse_overrides(value, catalogue), {})
-    services = _known(catalogue.services, "service")
+    service = _known(catalogue.services, "service")
     everywhere = all(role == GATEWAY_ROLE or catalogue.roles[role].party for role in roles)
     default_systems = ALL_SYSTEMS if everywhere else frozenset({DEFAULT_SYSTEM})
     return Host(
@@ -186,14 +185,14 @@ def _read_host(reader: _Reader, roles: frozenset[str], catalogue: Catalogue) -> 
         platform=platform,
         peers=take("playout_peers", _peers(catalogue), {}),
         networks=_networks(reader, catalogue),
-        features=take("playout_features", _each(values.names, _known(catalogue.feature_ids, "feature"))),
+        features=take("playout_features", _each(_known(catalogue.feature_ids, "feature"))),
         settings=_settings(reader, roles, overrides, catalogue),
         overrides=overrides,
         ftp_data=take("playout_ftp_data", values.choice(*FTP_DATA)),
-        allow=take("playout_allow", _keys(values.mapping(values.networks), services), {}),
-        publish=take("playout_publish", _each(values.names, services)),
+        allow=take("playout_allow", values.mapping(values.networks, service), {}),
+        publish=take("playout_publish", _each(service)),
         public_address=take("playout_public_address", values.translated_address),
-        forward_ports=take("playout_forward_ports", _keys(values.mapping(values.number(FIRST, LAST)), services), {}),
+        forward_ports=take("playout_forward_ports", values.mapping(values.number(FIRST, LAST), service), {}),
         egress=take("playout_egress", values.flag, False),
         management=take("playout_management", values.networks, ()),
         management_port=take("ansible_port", values.number(FIRST, LAST)),
@@ -255,14 +254,13 @@ def _network_platform(reader: _Reader, network_os: str) -> str:
 
 
 def _peers(catalogue: Catalogue) -> values.Parse:
-    known = _known(catalogue.roles, "role")
-    return _keys(values.mapping(lambda value: frozenset(values.name_or_names(value))), known)
+    return values.mapping(lambda value: frozenset(values.name_or_names(value)), _known(catalogue.roles, "role"))
 
 
 def _networks(reader: _Reader, catalogue: Catalogue) -> dict[str, tuple[Party, ...]]:
     """Merge all variables of the prefix: Ansible would let one group's replace another's."""
     merged: dict[str, tuple[Party, ...]] = {}
-    read = _keys(values.mapping(_parties), _known(catalogue.roles, "role"))
+    read = values.mapping(_parties, _known(catalogue.roles, "role"))
     for variable in sorted(reader.variables):
         if variable == NETWORKS or variable.startswith(f"{NETWORKS}_"):
             for role, parties in reader.take(variable, read, {}).items():
@@ -271,15 +269,15 @@ def _networks(reader: _Reader, catalogue: Catalogue) -> dict[str, tuple[Party, .
 
 
 def _parties(value: t.Any) -> tuple[Party, ...]:
-    parties: list[Party] = []
-    for entry in values.network_entries(value):
-        if not isinstance(entry, t.Mapping):
-            parties += [Party(network) for network in parse_networks(entry)]
-        elif set(entry) == {"network", "site"}:
-            parties.append(Party(parse_network(entry["network"]), values.name(entry["site"])))
-        else:
-            raise values.ValueProblem("an entry is a network or {network: 10.0.5.0/24, site: hq}")
-    return tuple(parties)
+    return values.networks(value, _party)
+
+
+def _party(entry: t.Any) -> tuple[Party, ...]:
+    if not isinstance(entry, t.Mapping):
+        return tuple(map(Party, parse_networks(entry)))
+    if set(entry) != {"network", "site"}:
+        raise values.ValueProblem("an entry is a network or {network: 10.0.5.0/24, site: hq}")
+    return (Party(parse_network(entry["network"]), values.name(entry["site"])),)
 
 
 def _settings(reader: _Reader, roles: frozenset[str], overrides: t.Any, catalogue: Catalogue) -> dict[str, Settings]:
@@ -374,9 +372,5 @@ def _nearest(value: t.Any, known: t.Container[str]) -> str:
     return f"; did you mean '{near[0]}'?" if near else ""
 
 
-def _each(read_list: values.Parse, read_entry: values.Parse) -> values.Parse:
-    return lambda value: frozenset(read_entry(entry) for entry in read_list(value))
-
-
-def _keys(read_mapping: values.Parse, read_key: values.Parse) -> values.Parse:
-    return lambda value: {read_key(key): entry for key, entry in read_mapping(value).items()}
+def _each(read: values.Parse) -> values.Parse:
+    return lambda value: frozenset(values.listing(read)(value))

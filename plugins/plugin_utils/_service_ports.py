@@ -92,7 +92,10 @@ def parse_overrides(value: t.Any, catalogue: Catalogue) -> dict[str, PortSet]:
         _check_override(str(name), ports, catalogue)
         group = catalogue.port_group(str(name))
         if wishes.setdefault(group, ports) != ports:
-            raise PortError(f"'{name}' shares its port with '{group}': give both the same port or only one of them")
+            same = ", ".join(
+                service.id for service in catalogue.services.values() if group in (service.id, service.port_of)
+            )
+            raise PortError(f"{same} share one port: give them the same one, or name only one of them")
     return {
         service.id: wishes[service.port_of or service.id]
         for service in catalogue.services.values()

@@ -9,6 +9,7 @@ import typing as t
 
 from ansible_collections.playout.firewall.plugins.plugin_utils._addresses import (
     ANY,
+    AddressError,
     Network,
     family,
     is_nobody,
@@ -16,13 +17,16 @@ from ansible_collections.playout.firewall.plugins.plugin_utils._addresses import
     parse_network,
     parse_networks,
 )
-from ansible_collections.playout.firewall.plugins.plugin_utils._ports import PortSet, checked_protocol, union
+from ansible_collections.playout.firewall.plugins.plugin_utils._ports import PortError, PortSet, checked_protocol, union
 
 Parse = t.Callable[[t.Any], t.Any]
 
 
 class ValueProblem(ValueError):
     """A value of the wrong kind; the message says what to write instead."""
+
+
+READ_ERRORS = (ValueProblem, AddressError, PortError)
 
 
 def flag(value: t.Any) -> bool:
@@ -73,35 +77,46 @@ def listing(of: Parse, single: bool = False) -> Parse:
         if single and isinstance(value, (str, int)):
             value = [value]
         if not isinstance(value, (list, tuple)):
-            raise ValueProblem("write a list")
-        return tuple(of(entry) for entry in value)
+            raise ValueProblem("write a list" + (", or one value alone" if single else ""))
+        return tuple(_all_of((of, entry, "") for entry in value))
 
     return read
 
 
-def mapping(of: Parse) -> Parse:
-    """Return a reader of mappings from names to values of one kind."""
+def mapping(of: Parse, key: Parse = name) -> Parse:
+    """Return a reader of mappings from keys of one kind to values of another."""
 
     def read(value: t.Any) -> dict[str, t.Any]:
         if not isinstance(value, t.Mapping):
             raise ValueProblem("write a mapping")
-        return {name(key): of(entry) for key, entry in value.items()}
+        reads = [read for name, entry in value.items() for read in ((key, name, ""), (of, entry, f"{name}: "))]
+        found = _all_of(reads)
+        return dict(zip(found[::2], found[1::2], strict=True))
 
     return read
 
 
-def networks(value: t.Any) -> tuple[Network, ...]:
-    """Read a list of networks; the word ``any`` stands for everything of both families."""
-    return tuple(network for entry in network_entries(value) for network in parse_networks(entry))
+def _all_of(reads: t.Iterable[tuple[Parse, t.Any, str]]) -> list[t.Any]:
+    """Read values, each with what to say before its fault, and say what is wrong with all of them at once."""
+    found, wrong = [], []
+    for read, value, where in reads:
+        try:
+            found.append(read(value))
+        except READ_ERRORS as error:
+            wrong.append(f"{where}{error}")
+    if wrong:
+        raise ValueProblem("; ".join(wrong))
+    return found
 
 
-def network_entries(value: t.Any) -> list[t.Any]:
-    """Check that a value is a list (or the lone word ``any``) and return its entries unread."""
-    if value == ANY:
-        return [ANY]
-    if not isinstance(value, (list, tuple)):
+def networks(value: t.Any, of: Parse = parse_networks) -> tuple[t.Any, ...]:
+    """Read a list of networks; the word ``any`` stands for everything of both families, also alone.
+
+    ``of`` reads one entry into several of what is wanted.
+    """
+    if value != ANY and not isinstance(value, (list, tuple)):
         raise ValueProblem("write a list of networks, [] for deliberately nobody, or [any]")
-    return list(value)
+    return tuple(network for found in listing(of)([ANY] if value == ANY else value) for network in found)
 
 
 def keep_item(value: t.Any) -> tuple[str, PortSet, tuple[Network, ...]]:
