@@ -73,16 +73,26 @@ class Inbound:
         own = tuple(address for part in merge(host.addresses).values() for address in part)
         track(builder, flow, ((line, line.ports) for line in flow.lines), own)
 
-    def open_gateways(self, flow: FlowGroup, way: Way, view: View, families: tuple[str, ...]) -> list[Target]:
-        """Let a flow through the gateways of the listener's site; return where its initiators find the listener."""
+    def open_gateways(
+        self, flow: FlowGroup, way: Way, view: View, families: tuple[str, ...]
+    ) -> tuple[list[Target], list[Host]]:
+        """Let a flow through the gateways of the listener's site.
+
+        Return where its initiators find the listener, and the gateways by which they do.
+        """
         inside = merge(flow.listener.addresses)
         targets: dict[Target, None] = {}
-        for name in families:
+        # Where nobody has to name the initiators their families need not be known.
+        for name in families or inside:
             if name in inside and (way.direct or not way.translated):
                 targets.update(dict.fromkeys(Target(name, inside[name], line.ports, line) for line in flow.lines))
+        passed: dict[Host, None] = {}
+        for name in families:
             for host in way.gateways:
-                targets.update(dict.fromkeys(self._open(flow, host, way, name, view.networks[name])))
-        return list(targets)
+                found = self._open(flow, host, way, name, view.networks[name])
+                targets.update(dict.fromkeys(found))
+                passed.update(dict.fromkeys([host] if found else []))
+        return list(targets), list(passed)
 
     def _hairpin_sources(self, way: Way) -> t.Iterator[Texts]:
         """Yield the inside addresses by which a gateway's neighbours appear when they take the outside address."""

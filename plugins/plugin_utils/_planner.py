@@ -62,8 +62,8 @@ class _Planner:
         self.shared_ports.note(flow, view)
         if enforced:
             self.inbound.open_listener(flow, way, view, families)
-        targets = self.inbound.open_gateways(flow, way, view, families)
-        points = [host for host in (listener, *way.gateways) if host is not None and host.enforced]
+        targets, passed = self.inbound.open_gateways(flow, way, view, families)
+        points = [host for host in (listener, *passed) if host is not None and host.enforced]
         points += self.outbound.open(flow, targets)
         sources = {name: view.networks[name] for name in families}
         rows = []
