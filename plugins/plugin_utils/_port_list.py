@@ -208,12 +208,11 @@ def _features(product: Product, value: t.Any) -> tuple[str, ...] | None:
 def _overrides(catalogue: Catalogue, product: Product, value: t.Any) -> dict[str, PortSet]:
     if value is None:
         return {}
-    wishes: dict[str, t.Any] = _read("overrides", value, _values.mapping(lambda port: port))
-    for name in wishes:
+    for name in value if isinstance(value, t.Mapping) else ():
         if name not in product.services:
             raise _unknown("overrides", name, f"service of {product.id}", product.services)
     try:
-        return parse_overrides(wishes, catalogue)
+        return parse_overrides(value, catalogue)
     except PortError as error:
         raise PortListError(f"overrides: {error}") from error
 

@@ -273,7 +273,7 @@ def test_roles_have_a_short_and_a_full_name(role: str) -> None:
         ("cayin", "cms", {"ftp_data": "static"}, "ftp_data = 'static': write one of helper, range"),
         ("cayin", "cms", {"instances": 1}, "instances = 1: cayin has no such setting"),
         ("cayin", "cms", {"allocator": False}, "allocator = False: cayin has no such setting"),
-        ("cayin", "cms", {"overrides": ["cayin_web"]}, "overrides = ['cayin_web']: write a mapping"),
+        ("cayin", "cms", {"overrides": ["cayin_web"]}, "overrides: a mapping of service id to port is needed"),
         (
             "cayin",
             "cms",
