@@ -92,10 +92,9 @@ def parse_overrides(value: t.Any, catalogue: Catalogue) -> dict[str, PortSet]:
         _check_override(str(name), ports, catalogue)
         group = catalogue.port_group(str(name))
         if wishes.setdefault(group, ports) != ports:
-            same = ", ".join(
-                service.id for service in catalogue.services.values() if group in (service.id, service.port_of)
-            )
-            raise PortError(f"{same} share one port: give them the same one, or name only one of them")
+            others = [other.id for other in catalogue.services.values() if group in (other.id, other.port_of)]
+            shared = ", ".join(f"'{other}'" for other in others if other != name)
+            raise PortError(f"'{name}' shares its port with {shared}: give them the same port, or name only one of them")
     return {
         service.id: wishes[service.port_of or service.id]
         for service in catalogue.services.values()
