@@ -94,7 +94,9 @@ def parse_overrides(value: t.Any, catalogue: Catalogue) -> dict[str, PortSet]:
         if wishes.setdefault(group, ports) != ports:
             others = [other.id for other in catalogue.services.values() if group in (other.id, other.port_of)]
             shared = ", ".join(f"'{other}'" for other in others if other != name)
-            raise PortError(f"'{name}' shares its port with {shared}: give them the same port, or name only one of them")
+            raise PortError(
+                f"'{name}' shares its port with {shared}: give them the same port, or name only one of them"
+            )
     return {
         service.id: wishes[service.port_of or service.id]
         for service in catalogue.services.values()
