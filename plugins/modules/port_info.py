@@ -27,6 +27,8 @@ attributes:
     support: N/A
     details:
       - Changes nothing.
+  idempotent:
+    support: full
   platform:
     support: full
     platforms: all
