@@ -13,6 +13,8 @@ SCOPES = ("external", "internal")
 DIRECTIONS = ("stated", "inferred")
 READINGS = ("formula", "example", "union")
 PLATFORMS = ("linux", "windows", "routeros", "fortios", "vyos", "none")
+# Those to which this version can write; the others are planned only.
+BACKED_PLATFORMS = ("linux",)
 GATEWAY_ROLE = "playout_gateway"
 
 

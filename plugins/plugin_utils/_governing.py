@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 from ansible_collections.playout.firewall.plugins.plugin_utils._addresses import ANY, merge
+from ansible_collections.playout.firewall.plugins.plugin_utils._catalogue import BACKED_PLATFORMS
 from ansible_collections.playout.firewall.plugins.plugin_utils._fleet import Host
 from ansible_collections.playout.firewall.plugins.plugin_utils._flows import FlowGroup, Flows, Lines, services_by_port
 from ansible_collections.playout.firewall.plugins.plugin_utils._inbound import Builders, static_lines
-from ansible_collections.playout.firewall.plugins.plugin_utils._problems import Problems
+from ansible_collections.playout.firewall.plugins.plugin_utils._problems import Problems, listing
 from ansible_collections.playout.firewall.plugins.plugin_utils._topology import End, Topology, View
 
 
@@ -46,6 +47,19 @@ def check_management(builders: Builders, problems: Problems) -> None:
                 f"is needed: the plan governs {narrowed}/tcp here, by which hosts are managed too; write the networks"
             )
             problems.error(host.name, "playout_management", message)
+
+
+def check_platforms(builders: Builders, problems: Problems) -> None:
+    """Note enforcement points that cannot do what they are asked, and those to which this version cannot write."""
+    planned_only: dict[str, list[str]] = {}
+    for host in builders:
+        if host.enforced and host.platform != "linux" and host.enforcement != "scoped":
+            message = f"the platform {host.platform} knows scoped only"
+            problems.error(host.name, "playout_enforcement", message, host.enforcement)
+        if host.enforced and host.platform not in BACKED_PLATFORMS:
+            planned_only.setdefault(host.platform, []).append(host.name)
+    for platform, names in sorted(planned_only.items()):
+        problems.warn(f"{listing(names)}: planned only, because this version writes nothing to platform {platform}")
 
 
 class SharedPorts:

@@ -7,7 +7,12 @@ from __future__ import annotations
 
 from ansible_collections.playout.firewall.plugins.plugin_utils._fleet import Fleet
 from ansible_collections.playout.firewall.plugins.plugin_utils._flows import FlowGroup, find_flows
-from ansible_collections.playout.firewall.plugins.plugin_utils._governing import SharedPorts, check_management, govern
+from ansible_collections.playout.firewall.plugins.plugin_utils._governing import (
+    SharedPorts,
+    check_management,
+    check_platforms,
+    govern,
+)
 from ansible_collections.playout.firewall.plugins.plugin_utils._inbound import Inbound, ftp_data, static_lines
 from ansible_collections.playout.firewall.plugins.plugin_utils._outbound import Outbound
 from ansible_collections.playout.firewall.plugins.plugin_utils._plan import Plan, PlannedFlow
@@ -29,6 +34,7 @@ def make_plan(fleet: Fleet, problems: Problems) -> Plan:
     planned = [found for flow in flows.groups for found in planner.plan(flow)]
     govern(flows, topology, planner.builders)
     check_management(planner.builders, problems)
+    check_platforms(planner.builders, problems)
     planner.inbound.publications.report_collisions()
     planner.shared_ports.warn(flows, problems)
     problems.raise_errors()
