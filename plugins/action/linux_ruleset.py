@@ -40,7 +40,7 @@ class ActionModule(ActionBase):
         token = result.pop("_confirm", None)
         if token is None:
             return result
-        return {**result, **self._confirm({**arguments, "_confirm": token}, task_vars, timeout)}
+        return {**result, **self._confirm({**arguments, "confirm": token}, task_vars, timeout)}
 
     def _timeout(self, value: Any) -> int:
         """Return the seconds to wait for a confirmation, refused where no new connection can give one."""

@@ -80,7 +80,7 @@ class Reader:
         """Yield the condition, the verdict and its target for each way a rule can end, in order."""
         condition = self._always
         for expression in expressions:
-            name, body = next(iter(expression.items()))
+            name, body = _only(expression)
             if name == "match":
                 condition = condition.both(self.match(body))
             elif name == "vmap":
@@ -205,7 +205,7 @@ class Reader:
             if not isinstance(pair, list) or len(pair) != 2 or not isinstance(pair[1], dict):
                 yield self._unknown, "drop", ""
                 continue
-            verdict, detail = next(iter(pair[1].items()))
+            verdict, detail = _only(pair[1])
             target = detail["target"] if isinstance(detail, dict) else ""
             yield self.match({"op": "==", "left": body["key"], "right": _value(pair[0])}), verdict, target
 
@@ -213,6 +213,11 @@ class Reader:
         if name in _TRANSPARENT:
             return self._always
         return self._narrow if name in _NARROWING else self._unknown
+
+
+def _only(item: t.Mapping[str, t.Any]) -> t.Tuple[str, t.Any]:
+    """Return the one key and value of what nft writes as ``{kind: body}``."""
+    return next(iter(item.items()))
 
 
 def _value(element: t.Any) -> t.Any:

@@ -54,6 +54,10 @@ options:
       - The files for the next boot are written only after the confirmation.
     type: int
     default: 0
+  confirm:
+    description:
+      - The change to confirm. Only for the action plugin, which calls the module a second time over a new connection.
+    type: str
   state:
     description:
       - V(absent) removes everything that this module ever wrote on the host.
@@ -154,8 +158,7 @@ def main() -> None:
             "enforcement": {"type": "str", "choices": ["scoped", "default_deny"], "default": "scoped"},
             "confirm_timeout": {"type": "int", "default": 0},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-            # The action plugin's second call, over a new connection: the token to confirm.
-            "_confirm": {"type": "str"},
+            "confirm": {"type": "str"},
         },
         supports_check_mode=True,
     )
@@ -169,8 +172,8 @@ def main() -> None:
 
 def _ensure(module: AnsibleModule) -> t.Dict[str, t.Any]:
     """Bring the host to the wanted state; return the module's result."""
-    if module.params["_confirm"]:
-        _confirm.confirm(module.params["_confirm"])
+    if module.params["confirm"]:
+        _confirm.confirm(module.params["confirm"])
     if not 0 <= module.params["confirm_timeout"] <= _MAXIMUM_TIMEOUT:
         raise _confirm.ConfirmError(
             f"confirm_timeout: {module.params['confirm_timeout']} must be 0 to {_MAXIMUM_TIMEOUT} seconds"

@@ -124,7 +124,7 @@ def test_the_change_is_confirmed_over_a_connection_of_its_own(make: Make) -> Non
     action = make({"confirm_timeout": "5"}, first, {"changed": True, "digest": "other"})
     assert action.run(None, VARIABLES) == {"changed": True, "digest": "d"}
     [(_arguments, before), (arguments, during)] = action.calls
-    assert arguments["_confirm"] == "token"
+    assert arguments["confirm"] == "token"
     assert arguments["confirm_timeout"] == 0
     assert "ControlPath" not in before
     assert during.startswith("-o ControlMaster=no -o ControlPath=none ")
