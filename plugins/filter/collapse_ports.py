@@ -35,6 +35,7 @@ EXAMPLES = r"""
     msg: "{{ 'cms' | playout.firewall.cayin_ports(features=['ftp'], ftp_data='range')
       | playout.firewall.collapse_ports }}"
     # tcp: ["21", "80", "20000-29999"]
+    # udp: []
 
 - name: Merge other spellings
   ansible.builtin.debug:
@@ -46,7 +47,8 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - The merged ports as text, by protocol. A protocol without a port is left out.
+    - The merged ports as text, by protocol. Both protocols are always there, so that either can be
+      named.
   type: dict
   sample:
     tcp: ["80", "443", "20000-29999"]

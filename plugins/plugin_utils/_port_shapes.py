@@ -16,7 +16,7 @@ from ansible_collections.playout.firewall.plugins.plugin_utils._addresses import
     spell,
 )
 from ansible_collections.playout.firewall.plugins.plugin_utils._catalogue import SCOPES
-from ansible_collections.playout.firewall.plugins.plugin_utils._ports import PortError, PortSet, collapse
+from ansible_collections.playout.firewall.plugins.plugin_utils._ports import PROTOCOLS, PortError, PortSet, collapse
 
 SCOPE_CHOICES = (*SCOPES, "all")
 
@@ -26,12 +26,13 @@ class ShapeError(ValueError):
 
 
 def collapsed(items: t.Any) -> dict[str, list[str]]:
-    """Merge ports of many spellings: ``{"tcp": ["80", "20000-29999"], "udp": [...]}``, each protocol that occurs.
+    """Merge ports of many spellings: ``{"tcp": ["80", "20000-29999"], "udp": [...]}``.
 
     :raises ShapeError: for what is no list of ports.
     """
     try:
-        return {protocol: list(ports.texts()) for protocol, ports in collapse(_listed(items)).items()}
+        found = collapse(_listed(items))
+        return {protocol: list(found.get(protocol, PortSet()).texts()) for protocol in PROTOCOLS}
     except PortError as error:
         raise ShapeError(str(error)) from error
 

@@ -53,7 +53,7 @@ def test_check_mode_answers_too() -> None:
 
 def test_the_allocator_may_be_left_out_or_said() -> None:
     without = run(product="viz_world", role="server", instances=2, allocator=False)["collapsed"]
-    assert without == {"tcp": ["102-103", "10101"]}
+    assert without == {"tcp": ["102-103", "10101"], "udp": []}
 
 
 def test_a_catalogue_of_ones_own_is_asked_as_well(tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def test_a_catalogue_of_ones_own_is_asked_as_well(tmp_path: Path) -> None:
         "services": {"own_x": {"purpose": "x", "ports": [{"protocol": "udp", "port": 9}], "flows": [flow]}},
     }
     path.write_text(yaml.safe_dump(data))
-    assert run(product="own", role="agent", catalog_paths=[str(path)])["collapsed"] == {"udp": ["9"]}
+    assert run(product="own", role="agent", catalog_paths=[str(path)])["collapsed"] == {"tcp": [], "udp": ["9"]}
 
 
 @pytest.mark.parametrize(

@@ -29,9 +29,10 @@ def test_the_lists_of_the_other_filters_are_merged(template: Any) -> None:
 def test_what_map_and_select_make_is_merged(template: Any) -> None:
     ports = "'cms' | playout.firewall.cayin_ports"
     web = "selectattr('initiators', 'contains', 'cayin_operator')"
-    assert template(f"{ports} | {web} | playout.firewall.collapse_ports") == {"tcp": ["80"]}
+    assert template(f"{ports} | {web} | playout.firewall.collapse_ports") == {"tcp": ["80"], "udp": []}
     assert template(f"{ports} | map(attribute='ports') | playout.firewall.collapse_ports") == {
-        "tcp": ["80", "20000-20001"]
+        "tcp": ["80", "20000-20001"],
+        "udp": [],
     }
 
 

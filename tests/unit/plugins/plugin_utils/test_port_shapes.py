@@ -35,7 +35,7 @@ PORT = 'port port="80" protocol="tcp" accept'
 
 def test_collapsed_is_text() -> None:
     assert collapsed(ENTRIES) == {"tcp": ["22", "80", "20000-29999"], "udp": ["514"]}
-    assert collapsed(iter([80, "443/tcp"])) == {"tcp": ["80", "443"]}
+    assert collapsed(iter([80, "443/tcp"])) == {"tcp": ["80", "443"], "udp": []}
 
 
 @pytest.mark.parametrize("value", ["80", 80, None, {"tcp": ["80"]}, [None]])
