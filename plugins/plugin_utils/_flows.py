@@ -108,9 +108,14 @@ class _Finder:
         if lines:
             known = self.flows.listening.setdefault(host, {})
             known[service.id] = tuple(dict.fromkeys((*known.get(service.id, ()), *lines)))
-            written = any(name in host.networks for pairing in pairings for name in pairing.initiators)
-            if not new and not written:
+            if not new and not self._is_deliberate(service, host, pairings):
                 self.unused.setdefault(service.id, []).append(host)
+
+    def _is_deliberate(self, service: Service, host: Host, pairings: t.Iterable[Pairing]) -> bool:
+        """Whether the host's ``playout_networks`` say on purpose that nobody uses the service."""
+        written = [name for pairing in pairings for name in pairing.initiators if name in host.networks]
+        counted = self.fleet.uses(service, host, "sender")
+        return bool(written) and (counted or not any(host.networks[name] for name in written))
 
     def _lines(self, service: Service, host: Host) -> Lines:
         """Return what a host listens on as its own instances, release and reading number it."""
@@ -215,13 +220,18 @@ class _Finder:
             what = (
                 f"no initiator of {service_id}: no host has the role {' or '.join(roles)} and shares a system with it"
             )
-            way_out = f"add one, or write its networks as {roles[0]}: [...], [] for deliberately nobody"
+            way_out = (
+                f"add one, or write its networks in playout_networks as {roles[0]}: [...], [] for deliberately nobody"
+            )
+            feature = self.fleet.catalogue.feature_of(service)
+            if feature and feature.declared_by == "sender":
+                way_out += f", with {feature.id} among this host's own playout_features"
             if service.mandatory:
                 for host in hosts:
                     self.problems.error(host.name, "playout_networks", f"{what}; the service is mandatory: {way_out}")
             else:
                 names = listing([host.name for host in hosts])
-                self.problems.warn(f"{names}: {what}; nothing is opened for it: {way_out} in playout_networks")
+                self.problems.warn(f"{names}: {what}; nothing is opened for it: {way_out}")
 
     def _report_unheard(self, service: Service) -> None:
         """Note hosts that declare a function of sending to somebody who does not exist."""

@@ -78,7 +78,9 @@ class Initiators:
         allowed, own = listener.peers.get(role), self.end(listener)
         shared = self._without(pool.free, own, allowed)
         special = self._without(self.group(pool.pinned.get(listener.name, ())), own, allowed)
-        parties = self.party_ends(listener.networks.get(role, ()))
+        # Networks declare no features; what senders declare, the listener declares for them.
+        declared = self.fleet.uses(service, listener, "sender")
+        parties = self.party_ends(listener.networks.get(role, ())) if declared else ()
         is_initiator = role in listener.roles and self.fleet.uses(service, listener, "sender")
         used = listener.peers.get(listener_role)
         local = is_initiator and all(names is None or listener.name in names for names in (allowed, used))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.playout.firewall.plugins.plugin_utils._addresses import Texts
+from ansible_collections.playout.firewall.plugins.plugin_utils._addresses import FAMILIES, Texts, family
 from ansible_collections.playout.firewall.plugins.plugin_utils._fleet import Host
 from ansible_collections.playout.firewall.plugins.plugin_utils._flows import FlowGroup
 from ansible_collections.playout.firewall.plugins.plugin_utils._inbound import Builders, Target, static_lines, track
@@ -28,7 +28,9 @@ class Outbound:
         points: list[Host] = []
         for end in hosts:
             host = t.cast(Host, end.host)
-            self._let_out(flow, targets, host, "out", {})
+            families = set(map(family, host.addresses)) or FAMILIES
+            own_targets = [target for target in targets if target.family in families]
+            self._let_out(flow, own_targets, host, "out", {})
             points.append(host)
         for site, group in sites.items() if flow.relation is not Relation.SAME else ():
             own = self.topology.view(group, site)
