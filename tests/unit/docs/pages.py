@@ -25,7 +25,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.vars.hostvars import HostVars
 from ansible.vars.manager import VariableManager
 
-from ansible_collections.playout.firewall.plugins.module_utils._nftables import Options, render
+from ansible_collections.playout.firewall.plugins.module_utils._nftables import REMOVAL, Options, render
 from ansible_collections.playout.firewall.plugins.plugin_utils import _hostvars
 from ansible_collections.playout.firewall.plugins.plugin_utils._catalogue_files import CatalogueError, load_catalogue
 from ansible_collections.playout.firewall.plugins.plugin_utils._matrix_markdown import render_markdown
@@ -158,9 +158,12 @@ def _warnings(source: Path, _arguments: str) -> str:
 
 
 def _nft(source: Path, arguments: str) -> str:
-    """The table that a host gets."""
-    host, enforcement = arguments.split()
-    return _fenced(render(plan_inventory(source).policies[host], Options(enforcement)).replace("\t", "    "))
+    """The table that a host gets, or the named chain of it."""
+    host, enforcement, *chain = arguments.split()
+    text = render(plan_inventory(source).policies[host], Options(enforcement)).removeprefix(REMOVAL).replace("\t", "    ")
+    for name in chain:
+        text = textwrap.dedent(f"    chain {name} {{{text.partition(f'chain {name} {{')[2].partition('    }')[0]}    }}")
+    return _fenced(text)
 
 
 def _faults(source: Path, _arguments: str) -> str:
