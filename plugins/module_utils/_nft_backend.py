@@ -52,6 +52,11 @@ class NftablesBackend:
             change.warnings.append(
                 f"{policy.host}: no systemd here, so nothing loads the rules at boot: run 'nft -f /{RULESET}' there"
             )
+        if policy.gateway and policy.gateway.transit == "deny" and not policy.management.sources:
+            change.warnings.append(
+                f"{policy.host}: transit is denied and there are no management networks: hosts behind it can no longer "
+                "be managed through it, unless playout_management names who may"
+            )
         if live:
             change.diff.append(self._table_diff(desired.text))
         change.diff.extend(_file_diff(file.path, self._persistence.content(file.path), file.content) for file in files)
