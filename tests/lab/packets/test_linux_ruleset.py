@@ -39,7 +39,13 @@ def _play(site: Any, tmp_path: Path, *tasks: dict[str, Any]) -> list[dict[str, A
     }
     numbered = [{**task, "register": f"result{number}"} for number, task in enumerate(tasks)]
     target = {"ansible_connection": "playout.firewall.netns", "ansible_python_interpreter": PYTHON}
-    here = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    # Not every user has a home.
+    remote_tmp = str(tmp_path / "ansible")
+    here = {
+        "ansible_connection": "local",
+        "ansible_python_interpreter": sys.executable,
+        "ansible_remote_tmp": remote_tmp,
+    }
     inventory, book = tmp_path / "hosts.yml", tmp_path / "play.yml"
     inventory.write_text(yaml.safe_dump({"all": {"hosts": {"gateway": target, "localhost": here}}}), encoding="utf-8")
     play = {"hosts": "gateway", "gather_facts": False, "tasks": [*numbered, told]}
