@@ -24,7 +24,6 @@ from ansible.inventory.manager import InventoryManager
 from ansible.parsing.dataloader import DataLoader
 from ansible.vars.hostvars import HostVars
 from ansible.vars.manager import VariableManager
-
 from ansible_collections.playout.firewall.plugins.module_utils._nftables import REMOVAL, Options, render
 from ansible_collections.playout.firewall.plugins.plugin_utils import _hostvars
 from ansible_collections.playout.firewall.plugins.plugin_utils._catalogue_files import CatalogueError, load_catalogue
@@ -43,6 +42,7 @@ _COMPUTED = re.compile(
 )
 _FILE_NAME = re.compile(r"# ([\w./-]+\.ya?ml)\n")
 _WIDTH = 118
+_MATRIX_WIDTH = 140
 
 Compute = Callable[[Path, str], str]
 
@@ -131,7 +131,7 @@ def _write(block: str, files: Files) -> Files:
 
 def _matrix(source: Path, _arguments: str) -> str:
     """The table that ``playout.firewall.plan`` prints."""
-    return _fenced(table(plan_inventory(source).to_dict(), 120))
+    return _fenced(table(plan_inventory(source).to_dict(), _MATRIX_WIDTH))
 
 
 def _points(source: Path, arguments: str) -> str:
@@ -159,10 +159,13 @@ def _warnings(source: Path, _arguments: str) -> str:
 
 def _nft(source: Path, arguments: str) -> str:
     """The table that a host gets, or the named chain of it."""
-    host, enforcement, *chain = arguments.split()
-    text = render(plan_inventory(source).policies[host], Options(enforcement)).removeprefix(REMOVAL).replace("\t", "    ")
-    for name in chain:
-        text = textwrap.dedent(f"    chain {name} {{{text.partition(f'chain {name} {{')[2].partition('    }')[0]}    }}")
+    host, enforcement, *chains = arguments.split()
+    text = render(plan_inventory(source).policies[host], Options(enforcement))
+    text = text.removeprefix(REMOVAL).replace("\t", "    ")
+    for name in chains:
+        found = re.search(rf"^    chain {name} {{.*?^    }}", text, re.MULTILINE | re.DOTALL)
+        assert found, f"{host} has no chain {name}"
+        text = textwrap.dedent(found[0])
     return _fenced(text)
 
 

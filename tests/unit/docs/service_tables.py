@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
-from ansible_collections.playout.firewall.plugins.plugin_utils._catalogue import Pairing, PortItem, Product, Service
+from ansible_collections.playout.firewall.plugins.plugin_utils._catalogue import Document, PortItem, Product, Service
 from ansible_collections.playout.firewall.plugins.plugin_utils._catalogue_files import load_catalogue
 from ansible_collections.playout.firewall.plugins.plugin_utils._matrix_markdown import escape
 from ansible_collections.playout.firewall.plugins.plugin_utils._port_list import port_list
@@ -81,10 +81,9 @@ def features(_source: Path, name: str) -> str:
     rows = []
     for feature in product.features.values():
         used = [service for service in product.services.values() if service.feature == feature.id]
-        sides: Callable[[Pairing], Iterable[str]] = (
-            (lambda pairing: pairing.initiators) if feature.declared_by == "sender" else (lambda pairing: pairing.listeners)
-        )
-        roles = dict.fromkeys(role for service in used for pairing in service.pairings for role in sides(pairing))
+        pairings = [pairing for service in used for pairing in service.pairings]
+        sides = [pairing.initiators if feature.declared_by == "sender" else pairing.listeners for pairing in pairings]
+        roles = dict.fromkeys(role for side in sides for role in side)
         default = f"where a {_code(feature.role or '')} exists" if feature.default == "exists" else _on(feature.default)
         declared = ", ".join(map(_code, roles)) if feature.declared_by else "nobody: it is there or not"
         rows.append((_code(feature.id), default, declared, ", ".join(_code(service.id) for service in used)))
@@ -98,13 +97,13 @@ def _on(default: object) -> str:
 def documents(_source: Path, name: str) -> str:
     """What the products' sources are called here."""
     rows = [
-        (_code(document.id), escape(document.title), escape(document.edition), f"<{document.url}>" if document.url else "")
-        for document in _documents(_product(name))
+        (_code(found.id), escape(found.title), escape(found.edition), f"<{found.url}>" if found.url else "")
+        for found in _documents(_product(name))
     ]
     return _table(("Name here", "Title", "Edition", "Address"), rows)
 
 
-def _documents(product: Product) -> list:
+def _documents(product: Product) -> list[Document]:
     found = {pairing.source.document for service in product.services.values() for pairing in service.pairings}
     return sorted(found, key=lambda document: document.id)
 
@@ -120,9 +119,7 @@ def readings(_source: Path, instances: str) -> str:
 
 
 def _opened(role: str, protocol: str, instances: int, numbering: str) -> str:
-    entries = port_list(
-        load_catalogue(), "viz_world", role, instances=instances, allocator=True, numbering=numbering
-    )
+    entries = port_list(load_catalogue(), "viz_world", role, instances=instances, allocator=True, numbering=numbering)
     return str(union(PortSet.parse(entry["ports"]) for entry in entries if entry["protocol"] == protocol)) or "none"
 
 

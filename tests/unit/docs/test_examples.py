@@ -9,7 +9,6 @@ import re
 from pathlib import Path
 
 import pytest
-
 from ansible_collections.playout.firewall.plugins.plugin_utils._catalogue_files import _FILE as FILE
 from ansible_collections.playout.firewall.plugins.plugin_utils._catalogue_files import load_catalogue
 from ansible_collections.playout.firewall.plugins.plugin_utils._inventory_reader import NUMBERING_SUFFIXES, VARIABLES
