@@ -36,7 +36,7 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         _spec, arguments = self.validate_argument_spec(OPTIONS)
         try:
-            plan = renew_plan(task_vars or {})
+            plan = renew_plan(self._templar, task_vars or {})
         except (ValueError, ImportError) as error:
             raise AnsibleActionFail(str(error)) from error
         data = plan.to_dict()
@@ -44,7 +44,8 @@ class ActionModule(ActionBase):
         if arguments["query"]:
             result["result"] = _select(arguments["query"], data)
         if arguments["show"]:
-            Display().display(table(data))
+            # Without the warnings: Ansible shows those of a result by itself.
+            Display().display(table({**data, "warnings": []}))
         if arguments["dest"]:
             result |= self._write(data, Path(arguments["dest"]).expanduser(), arguments["formats"])
         return result

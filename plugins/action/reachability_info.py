@@ -28,7 +28,7 @@ class ActionModule(ActionBase):
         if arguments.get("probes") is not None:
             return t.cast("dict[str, t.Any]", self._execute_module(module_args=arguments, task_vars=task_vars))
         try:
-            probes = probes_for(task_vars, task_vars["inventory_hostname"])
+            probes = probes_for(self._templar, task_vars, task_vars["inventory_hostname"])
         except (ValueError, ImportError) as error:
             raise AnsibleActionFail(str(error)) from error
         arguments["probes"] = [

@@ -18,6 +18,7 @@ options:
     description:
       - Platforms as in C(playout_platform), V(linux) for example.
       - V(probe) stands for the hosts from which M(playout.firewall.reachability_info) can send packets.
+        It is an error when there are none, because nothing could be proven.
     type: list
     elements: str
     required: true
@@ -29,6 +30,8 @@ options:
 notes:
   - Ansible knows no hosts before a run's first play, so that the first play cannot use this lookup. Begin with one that
     plans.
+  - With C(--syntax-check), C(--list-hosts), C(--list-tasks) and C(--list-tags) no host is known either, and the play is
+    listed without hosts.
 """
 
 EXAMPLES = r"""
@@ -49,7 +52,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _raw:
-  description: Host names, sorted. One name that no host has when there are none, for a play must name something.
+  description: Host names, sorted. Ansible's pattern for nobody, V(!all), when there are none, for a play must name
+    something.
   type: list
   elements: str
 """
@@ -63,8 +67,10 @@ from ansible_collections.playout.firewall.plugins.plugin_utils._catalogue import
 from ansible_collections.playout.firewall.plugins.plugin_utils._plan_store import current_fleet
 
 PROBE = "probe"
-# For a syntax check, which knows no hosts.
-NOBODY = "no_host"
+# A pattern instead of an empty list, which no play takes, or of a name that no host has, of which Ansible warns.
+NOBODY = "!all"
+# Options of ansible-playbook with which nothing runs, and no host is known.
+LISTINGS = ("syntax", "listhosts", "listtasks", "listtags")
 
 
 class LookupModule(LookupBase):
@@ -75,12 +81,10 @@ class LookupModule(LookupBase):
         for term in terms:
             if term not in (*PLATFORMS, PROBE):
                 raise AnsibleLookupError(f"'{term}' is not a platform; known are {', '.join(PLATFORMS)} and {PROBE}")
-        if context.CLIARGS.get("syntax"):
+        if any(context.CLIARGS.get(option) for option in LISTINGS):
             return [NOBODY]
-        if "hostvars" not in (variables or {}):
-            raise AnsibleLookupError("Ansible knows no hosts before a run's first play: begin with a play on all hosts")
         try:
-            fleet = current_fleet(variables or {})
+            fleet = current_fleet(self._templar, variables or {})
         except (ValueError, ImportError) as error:
             raise AnsibleLookupError(str(error)) from error
         gateways = self.get_option("gateways")
@@ -88,5 +92,6 @@ class LookupModule(LookupBase):
         names = [host.name for host in hosts if host.enforced and host.platform in terms]
         if PROBE in terms:
             names += [host.name for host in fleet.probers]
-        what = "gateway" if gateways else "host"
-        return sorted(set(names)) or [f"no_{what}_is_{'_or_'.join(map(str, terms))}"]
+            if not names:
+                raise AnsibleLookupError("no host can send packets: set playout_probe: true on hosts that have Python")
+        return sorted(set(names)) or [NOBODY]

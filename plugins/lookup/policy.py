@@ -100,9 +100,8 @@ class LookupModule(LookupBase):
     def run(self, terms: list[str], variables: dict[str, t.Any] | None = None, **kwargs: t.Any) -> list[t.Any]:
         self.set_options(var_options=variables, direct=kwargs)
         variables = variables or {}
+        hosts = terms or [variables.get("inventory_hostname", "")]
         try:
-            return [
-                policy_for(self._templar, variables, str(host)) for host in terms or [variables["inventory_hostname"]]
-            ]
+            return [policy_for(self._templar, variables, str(host)) for host in hosts]
         except (ValueError, ImportError) as error:
             raise AnsibleLookupError(str(error)) from error

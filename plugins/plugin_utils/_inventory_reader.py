@@ -206,7 +206,7 @@ def _read_host(reader: _Reader, roles: frozenset[str], catalogue: Catalogue) -> 
 def _warn_of_typing_errors(reader: _Reader, catalogue: Catalogue) -> None:
     known = VARIABLES | _names_of_interest(catalogue)
     for variable in reader.variables:
-        if variable in known or variable.startswith(f"{NETWORKS}_") or not variable.startswith("playout_"):
+        if variable in known or variable.startswith(f"{NETWORKS}_"):
             continue
         near = difflib.get_close_matches(variable, known, n=1, cutoff=0.85)
         if near:

@@ -21,9 +21,11 @@ from pathlib import Path
 from ansible import constants  # type: ignore[import-untyped]  # glue: the only file here that knows Ansible
 from ansible_collections.playout.firewall.plugins.plugin_utils import _hostvars
 from ansible_collections.playout.firewall.plugins.plugin_utils._fleet import Fleet
+from ansible_collections.playout.firewall.plugins.plugin_utils._inventory_reader import RawHost
 from ansible_collections.playout.firewall.plugins.plugin_utils._plan import Plan
 from ansible_collections.playout.firewall.plugins.plugin_utils._planner import make_plan
 from ansible_collections.playout.firewall.plugins.plugin_utils._probes import probes_by_host
+from ansible_collections.playout.firewall.plugins.plugin_utils._problems import Problem, Problems
 
 TaskVars = t.Mapping[str, t.Any]
 
@@ -43,17 +45,16 @@ def policy_for(templar: t.Any, task_vars: TaskVars, host: str) -> dict[str, t.An
     :raises NoPolicyError: when the host is no enforcement point.
     :raises ValueError: when the task sees variables of the fleet that the rest of the fleet does not.
     """
-    store = _Store(task_vars["hostvars"])
-    raw = _hostvars.read_host(store.hostvars, host)
-    if host == task_vars.get("inventory_hostname"):
-        _hostvars.check_own_variables(raw, host, task_vars, templar.template)
+    store = _Store(templar, task_vars)
     with store.locked():
         store.check_failure()
         part = store.part(host)
-        if part is None or part["fingerprint"] != _hostvars.fingerprint(raw):
+        if part is None or not store.is_current(host, part):
             store.renew()
             part = store.part(host)
-    if not part or part["policy"] is None:
+    if part is None:
+        raise NoPolicyError(f"'{host}' is no host of the inventory")
+    if part["policy"] is None:
         raise NoPolicyError(
             f"{host} is no enforcement point: it has no role, or its platform is none; "
             "put it into a group named like a role, or set playout_platform"
@@ -61,50 +62,45 @@ def policy_for(templar: t.Any, task_vars: TaskVars, host: str) -> dict[str, t.An
     return dict(part["policy"])
 
 
-def probes_for(task_vars: TaskVars, host: str) -> list[dict[str, t.Any]]:
-    """Return what one host has to try so that the plan is proven from there."""
-    store = _Store(task_vars["hostvars"])
+def probes_for(templar: t.Any, task_vars: TaskVars, host: str) -> list[dict[str, t.Any]]:
+    """Return what one host has to try so that the plan is proven from there.
+
+    :raises InventoryError: with every problem of the inventory, the first time; then with a reference to it.
+    """
+    store = _Store(templar, task_vars)
     with store.locked():
-        if not (store.directory / "probes").is_dir():
-            store.write_probes()
+        store.check_failure()
+        store.write_probes()
     return store.probes(host)
 
 
-def renew_plan(task_vars: TaskVars) -> Plan:
+def renew_plan(templar: t.Any, task_vars: TaskVars) -> Plan:
     """Compute the plan anew and replace what the run has so far.
 
     :raises InventoryError: with every problem of the inventory.
     """
-    store = _Store(task_vars["hostvars"])
+    store = _Store(templar, task_vars)
     with store.locked():
         return store.renew()
 
 
-def current_plan(task_vars: TaskVars) -> Plan:
-    """Return the run's plan, computed now if nobody has.
-
-    :raises InventoryError: with every problem of the inventory.
-    """
-    store = _Store(task_vars["hostvars"])
-    with store.locked():
-        store.check_failure()
-        return store.plan() or store.renew()
-
-
-def current_fleet(task_vars: TaskVars) -> Fleet:
+def current_fleet(templar: t.Any, task_vars: TaskVars) -> Fleet:
     """Return the run's fleet. It needs no plan: what stands on a host can be removed from an inventory with problems.
 
     :raises InventoryError: when the inventory is sliced or truncated.
     """
-    store = _Store(task_vars["hostvars"])
+    store = _Store(templar, task_vars)
     with store.locked():
         plan = store.plan()
     return plan.fleet if plan else _hostvars.read(store.hostvars)[0]
 
 
 class _Store:
-    def __init__(self, hostvars: t.Mapping[str, t.Any]) -> None:
-        self.hostvars = hostvars
+    def __init__(self, templar: t.Any, task_vars: TaskVars) -> None:
+        if "hostvars" not in task_vars:
+            raise ValueError("Ansible knows no hosts before a run's first play: begin with a play on all hosts")
+        self.template, self.task_vars = templar.template, task_vars
+        self.hostvars: t.Mapping[str, t.Any] = task_vars["hostvars"]
         self.directory = Path(constants.DEFAULT_LOCAL_TMP) / "playout-firewall"
         self.directory.mkdir(mode=0o700, exist_ok=True)
 
@@ -125,14 +121,33 @@ class _Store:
         """Plan and write; a failure is remembered, so that not every host of a run repeats its reasons."""
         failure = self.directory / "failure"
         try:
-            fleet, problems = _hostvars.read(self.hostvars)
-            plan = make_plan(fleet, problems)
+            found = _hostvars.sweep(self.hostvars)
+            for problem in self._not_of_the_fleet(found.hosts, found.names):
+                found.problems.error(problem.host, problem.variable, problem.message, problem.value)
+            plan = make_plan(found.fleet(), found.problems)
         except ValueError:
             failure.touch()
             raise
         failure.unlink(missing_ok=True)
-        self._write(plan)
+        self._write(plan, found)
         return plan
+
+    def is_current(self, host: str, part: dict[str, t.Any]) -> bool:
+        """Whether a host's part was made of the variables that it has now.
+
+        :raises ValueError: when the task sees variables of the fleet that the rest of the fleet does not.
+        """
+        names, problems = pickle.loads((self.directory / "names").read_bytes()), Problems()
+        raw = _hostvars.read_host(self.hostvars[host], host, names, problems)
+        problems.raise_errors()
+        if found := list(self._not_of_the_fleet({host: raw}, names)):
+            raise ValueError("; ".join(map(str, found)))
+        return bool(part["fingerprint"] == _hostvars.fingerprint(raw))
+
+    def _not_of_the_fleet(self, hosts: t.Mapping[str, RawHost], names: _hostvars.Names) -> t.Iterator[Problem]:
+        raw = hosts.get(str(self.task_vars.get("inventory_hostname")))
+        if raw is not None:
+            yield from _hostvars.not_of_the_fleet(raw, names, self.task_vars, self.template)
 
     def check_failure(self) -> None:
         if (self.directory / "failure").exists():
@@ -147,23 +162,34 @@ class _Store:
         return t.cast("list[dict[str, t.Any]]", _read(self._path("probes", host)) or [])
 
     def write_probes(self) -> None:
+        """Write what each host has to try, unless it is there already; all or nothing."""
+        directory = self.directory / "probes"
+        if directory.is_dir():
+            return
         plan = self.plan() or self.renew()
-        (self.directory / "probes").mkdir()
+        new = self._new_directory()
         for host, probes in probes_by_host(plan).items():
-            self._path("probes", host).write_text(json.dumps(probes))
+            self._path(new.name, host).write_text(json.dumps(probes))
+        new.rename(directory)
 
-    def _write(self, plan: Plan) -> None:
+    def _write(self, plan: Plan, found: _hostvars.Sweep) -> None:
         for kind in ("policies", "probes"):
             shutil.rmtree(self.directory / kind, ignore_errors=True)
-        (self.directory / "policies").mkdir()
-        for name in self.hostvars:
-            policy = plan.policies.get(name)
-            part = {
-                "fingerprint": _hostvars.fingerprint(_hostvars.read_host(self.hostvars, name)),
-                "policy": policy.to_dict() if policy else None,
-            }
-            self._path("policies", str(name)).write_text(json.dumps(part))
         (self.directory / "plan").write_bytes(pickle.dumps(plan))
+        (self.directory / "names").write_bytes(pickle.dumps(found.names))
+        new = self._new_directory()
+        for name, raw in found.hosts.items():
+            policy = plan.policies.get(name)
+            part = {"fingerprint": _hostvars.fingerprint(raw), "policy": policy.to_dict() if policy else None}
+            self._path(new.name, name).write_text(json.dumps(part))
+        new.rename(self.directory / "policies")
+
+    def _new_directory(self) -> Path:
+        """Return an empty directory, to be renamed when all is in it: a worker may be killed half way."""
+        new = self.directory / "new"
+        shutil.rmtree(new, ignore_errors=True)
+        new.mkdir()
+        return new
 
     def _path(self, kind: str, host: str) -> Path:
         return self.directory / kind / hashlib.sha256(host.encode()).hexdigest()
