@@ -120,7 +120,9 @@ class Inbound:
         return [Target(name, inside, line.ports, line) for line in flow.lines]
 
     def _pass(self, flow: FlowGroup, host: Host, name: str, sources: Texts, inside: Texts) -> None:
-        """Let a flow through to the listener's own addresses."""
+        """Let a flow through to the listener's own addresses; what is for the gateway itself does not pass it."""
+        if host is flow.listener.host:
+            return
         builder = self.builders[host]
         for line in static_lines(flow.lines, host, flow.listener):
             builder.allow("forward", name, line.protocol, flow.service.id, line.ports, sources, inside)
