@@ -169,10 +169,11 @@ def _collide(one: Claim, other: Claim) -> bool:
 
 
 def _next_free(taken: PortSet, wanted: PortSet) -> PortSet | None:
-    """Propose an outside port for a single one: the next free above it, a thousand further for well-known ones."""
+    """Propose an outside port for a single one: the next free above it, 8000 further for a well-known one."""
     if len(wanted) != 1:
         return None
     port = wanted.ranges[0][0]
     start = port + 8000 if port < 1024 else port + 1
-    free = PortSet.of((start, LAST)) - taken - PortSet.of(*((port, port) for port in MANAGEMENT_PORTS))
-    return PortSet.parse(free.ranges[0][0]) if free else None
+    free = PortSet.of((1024, LAST)) - taken - PortSet.of(*((port, port) for port in MANAGEMENT_PORTS))
+    above = free - PortSet.of((1, min(start, LAST) - 1))
+    return PortSet.parse((above or free).ranges[0][0]) if free else None
