@@ -59,16 +59,16 @@ class NftablesBackend:
             )
         if live:
             change.diff.append(self._table_diff(desired.text))
-        change.diff.extend(_file_diff(file.path, self._persistence.content(file.path), file.content) for file in files)
+        change.diff.extend(_file_diff(file.path, True) for file in files)
         return change
 
     def compare_absent(self) -> Change:
         live = bool(self._ruleset.ours())
         paths = self._persistence.existing()
-        change = Change(live, bool(paths), persistent=False, plan=_Plan(REMOVAL, None))
+        change = Change(live, bool(paths), self._persistence.supported, plan=_Plan(REMOVAL, None))
         if live:
             change.diff.append(self._table_diff(""))
-        change.diff.extend(_file_diff(path, self._persistence.content(path), "") for path in paths)
+        change.diff.extend(_file_diff(path, False) for path in paths)
         return change
 
     def undo(self) -> Undo:
@@ -92,8 +92,6 @@ class NftablesBackend:
         return {"before_header": header, "after_header": header, "before": self._nft.text(), "after": after}
 
 
-def _file_diff(path: str, before: str, after: str) -> t.Dict[str, str]:
-    """Return the difference of one file; the rules themselves are shown once, as the table."""
-    if path == RULESET:
-        return {"prepared": f"/{path}: {'brought up to date' if after else 'removed'}\n"}
-    return {"before_header": f"/{path}", "after_header": f"/{path}", "before": before, "after": after}
+def _file_diff(path: str, after: bool) -> t.Dict[str, str]:
+    """Name a boot file that differs; the rules themselves are shown once, as the table."""
+    return {"prepared": f"/{path}: {'brought up to date' if after else 'removed'}\n"}

@@ -94,6 +94,10 @@ def subtract_ports(ranges: Ranges, removed: Ranges) -> Ranges:
     return left
 
 
+def _common(ranges: Ranges, others: Ranges) -> Ranges:
+    return subtract_ports(ranges, subtract_ports(ranges, others))
+
+
 class _Renderer:
     """One rendering: collects the named sets while it writes the chains that use them."""
 
@@ -156,6 +160,7 @@ class _Renderer:
             lines += self._hairpin("accept")
             lines.append(_commented("drop", "transit denied"))
         else:
+            lines += self._published_management()
             lines += self._governed_transit()
         return self._opening() + lines if lines else []
 
@@ -179,6 +184,28 @@ class _Renderer:
             where = self._addresses(transit.family, transit.sources, transit.destinations, f"transit.{index}")
             words = outside + where + [f"{transit.protocol} dport {_ports(ports)} drop"]
             lines.append(_commented(" ".join(words), "governed transit"))
+        return lines
+
+    def _published_management(self) -> t.List[str]:
+        """Drop what reaches a management port by a forward of ours and by no rule.
+
+        Transit to management ports is never narrowed, because administrators may use it; but before our forward nobody
+        could come this way, so nobody is locked out.
+        """
+        lines = []
+        for forward in self.policy.forwards:
+            ports = _common(merge_ports(forward.to_ports), self.management_ports) if forward.protocol == "tcp" else []
+            if not ports:
+                continue
+            keyword = _KEYWORD[forward.family]
+            same = forward.external_ports == forward.to_ports
+            outside = ports if same else merge_ports(forward.external_ports)
+            # "tcp dport" before "proto-dst": only then nft reads again what it lists.
+            words = [f"{keyword} daddr {_canonical(forward.to_address)} tcp dport {_ports(ports)} ct status dnat"]
+            if forward.external_addresses:
+                words.append(f"ct original {keyword} daddr {_inline(forward.external_addresses)}")
+            words.append(f"ct original proto-dst {_ports(outside)} drop")
+            lines.append(_commented(" ".join(words), _titled(forward.id, "management port")))
         return lines
 
     def _connection_in_use(self) -> t.List[str]:

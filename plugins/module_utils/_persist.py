@@ -117,11 +117,6 @@ class Persistence:
         if any(path.startswith(_UNITS) for path in existing):
             self._reload()
 
-    def content(self, path: str) -> str:
-        """Return what a file holds now; empty when it is absent."""
-        found = self._read(path)
-        return found[0] if found else ""
-
     def _at(self, path: str) -> str:
         return os.path.join(self._root, path)
 

@@ -140,6 +140,13 @@ class Policy:
     keep: t.Tuple[Keep, ...] = ()
     gateway: t.Optional[Gateway] = None
 
+    @property
+    def says_nothing(self) -> bool:
+        """Whether the policy neither lets through, drops nor translates anything, as that of a mere initiator."""
+        told = (self.rules, self.forwards, self.helpers, self.governed.inbound, self.governed.outbound)
+        denies_transit = self.gateway is not None and self.gateway.transit == "deny"
+        return not (any(told) or self.governed.forward or self.masquerade or denies_transit)
+
     def to_dict(self) -> t.Dict[str, t.Any]:
         """Return the policy as fresh lists and dicts of plain values, with its ``digest`` (sha256, hex)."""
         data: t.Dict[str, t.Any] = _plain(asdict(self))

@@ -17,6 +17,7 @@ description:
     compared in memory, and changed once or not at all.
   - Everything is written into one table of its own, C(inet playout_firewall). Nothing outside of it is ever changed, so
     that rules of Docker, fail2ban or the administrator stay as they are.
+  - A policy that says nothing, such as that of a host that only initiates, leaves nothing on the host.
   - Edits by hand, a deleted table and a changed order of rules are noticed and repaired, and so are edits of the files
     that load the rules at boot.
   - A chain of somebody else's that would drop what the policy lets through is an error that names it. Rules of the old
@@ -186,7 +187,7 @@ def _ensure(module: AnsibleModule) -> t.Dict[str, t.Any]:
     present = module.params["state"] == "present"
     policy = _policy(module.params["policy"], module.params["enforcement"]) if present else None
     backend = _open_backend(module, present)
-    if policy is None:
+    if policy is None or (policy.says_nothing and module.params["enforcement"] == "scoped"):
         change = backend.compare_absent()
     else:
         _kernel.require(policy)

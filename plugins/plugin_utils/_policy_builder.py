@@ -9,6 +9,7 @@ that the merged rule lets through exactly what the two did.
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from ansible_collections.playout.firewall.plugins.module_utils._policy import (
@@ -29,6 +30,7 @@ from ansible_collections.playout.firewall.plugins.plugin_utils._ports import PRO
 MANAGEMENT_PORTS = (22, 3389, 5985, 5986)
 
 _LONGEST_COMMENT = 100
+_UNFIT_FOR_IDS = re.compile(r"[^A-Za-z0-9_.-]")
 _DIMENSIONS = ("sources", "ports", "destinations")
 
 
@@ -147,7 +149,7 @@ class PolicyBuilder:
             same = union(found.ports)
             services = tuple(sorted(found.services))
             yield Forward(
-                id=_numbered(f"dnat-ipv4-{protocol}-{found.listener}", ids),
+                id=_numbered(f"dnat-ipv4-{protocol}-{_UNFIT_FOR_IDS.sub('_', found.listener)}", ids),
                 services=services,
                 family="ipv4",
                 protocol=protocol,

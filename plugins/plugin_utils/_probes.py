@@ -132,7 +132,7 @@ class _Unplanned:
         for forward in policy.forwards if not routed else ():
             to = _ports(forward.to_ports)
             opened = self._opened(policy, ("forward", "ipv4", forward.protocol), seen, forward.to_address)
-            shut = to - opened - _unguarded(policy, gateway)
+            shut = to - opened
             moved = forward.external_ports != forward.to_ports
             outside = forward.external_ports if moved and shut else shut.texts()
             listener = self.by_address.get((gateway.site, forward.to_address))

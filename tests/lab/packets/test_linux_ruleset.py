@@ -116,3 +116,18 @@ def test_what_must_not_be_applied_is_refused_and_nothing_changed(site: Any, tmp_
         assert reason in result["msg"]
     assert site.nft("gateway", "-a", "list", "ruleset") == before
     assert site.shell("gateway", "find /etc -name '*playout*'") == ""
+
+
+def test_a_host_that_only_initiates_from_now_on_is_left_without_a_trace(site: Any, tmp_path: Path) -> None:
+    before, cleared, listed, again = _play(
+        site,
+        tmp_path,
+        _task(policy=WEB),
+        _task(policy=policy()),
+        {"ansible.builtin.shell": "nft list ruleset; find /etc -name '*playout*'"},
+        _task(policy=policy()),
+    )
+    assert before["changed"]
+    assert cleared["changed"]
+    assert listed["stdout"] == ""
+    assert not again["changed"]

@@ -143,6 +143,26 @@ def test_scoped_transit_never_narrows_management(site: Any) -> None:
     ]
 
 
+@pytest.mark.parametrize("address", [OUTSIDE, ""], ids=["fixed address", "dynamic address"])
+@pytest.mark.parametrize("outside", ["22", "8022"], ids=["same port", "another port"])
+def test_a_management_port_that_the_plan_publishes_is_open_to_the_planned_alone(
+    site: Any, address: str, outside: str
+) -> None:
+    site.apply(
+        "gateway",
+        policy(
+            rule("site", "forward", "22", "203.0.113.10", "10.0.0.10"),
+            forwards=[forward("site", address, outside, "10.0.0.10", "22")],
+            governed={"forward": [transit("22", "10.0.0.10")]},
+            gateway=gateway(),
+        ),
+    )
+    assert site.probe("player", f"tcp {OUTSIDE} {outside}") == ["cms"]
+    assert site.probe("stranger", f"tcp {OUTSIDE} {outside}") == ["filtered"]
+    # The way that administrators had before stays theirs.
+    assert site.probe("stranger", "tcp 10.0.0.10 22") == ["cms"]
+
+
 def test_governed_egress_counts_from_inside_too(site: Any) -> None:
     ruled = policy(
         rule("mail", "forward", "25", "10.0.0.10", "203.0.113.10"),

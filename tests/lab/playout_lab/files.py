@@ -1,7 +1,7 @@
 # Copyright (c) 2026, playout.firewall contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A host's own files: /etc, /var and /root are private copies, /run and /tmp are empty.
+"""A host's own files: /etc, /var and /root are private copies, /run and /tmp are empty but for this checkout.
 
 What a host writes there goes to memory and is gone with the lab. /usr and everything else are the machine's.
 """
@@ -15,6 +15,7 @@ from pathlib import Path
 from . import kernel
 
 _COPIED = ("/etc", "/var", "/root")
+_CHECKOUT = Path(__file__).resolve().parents[3]
 
 
 def prepare_base(directory: Path) -> Path:
@@ -46,10 +47,20 @@ def make_private(base: Path, name: str) -> None:
     # A mount of sysfs shows the network namespace of who mounted it.
     kernel.mount("sysfs", "/sys", "sysfs", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC)
     # Last: the lab's directory may lie below one of these.
-    kernel.mount("tmpfs", "/tmp", "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "mode=1777")
+    _empty_tmp()
     kernel.mount("tmpfs", "/run", "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "mode=755")
     Path("/run/lock").mkdir()
     _write_names(name)
+
+
+def _empty_tmp() -> None:
+    """Mount an empty /tmp, in which this checkout stays visible where it lies there: what hosts run is in it."""
+    checkout = os.open(_CHECKOUT, os.O_PATH)
+    kernel.mount("tmpfs", "/tmp", "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "mode=1777")
+    if _CHECKOUT.is_relative_to("/tmp"):
+        _CHECKOUT.mkdir(parents=True)
+        kernel.mount(f"/proc/self/fd/{checkout}", str(_CHECKOUT), "", kernel.MS_BIND | kernel.MS_REC, "")
+    os.close(checkout)
 
 
 def _only_root_is_mapped() -> bool:

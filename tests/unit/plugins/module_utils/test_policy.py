@@ -177,3 +177,13 @@ def test_a_forward_without_outside_addresses_needs_the_wan_interfaces() -> None:
     dynamic["masquerade"] = False
     with pytest.raises(PolicyError, match="playout_wan_interfaces"):
         Policy.from_dict(dynamic)
+
+
+@pytest.mark.parametrize("key", ["rules", "forwards", "helpers", "governed", "masquerade", "gateway"])
+def test_a_policy_says_nothing_only_when_all_of_it_does(key: str) -> None:
+    empty = {"host": "client", "management": POLICY["management"], "keep": POLICY["keep"]}
+    assert Policy.from_dict(empty).says_nothing
+    # What a key needs beside it, such as masquerade its interfaces, is no saying of its own.
+    beside = {"gateway": {**POLICY["gateway"], "transit": "leave"}, **empty}
+    assert Policy.from_dict(beside).says_nothing
+    assert not Policy.from_dict({**beside, key: POLICY[key]}).says_nothing
