@@ -9,7 +9,7 @@
 
 VENV := .venv$(if $(CORE),-$(CORE))
 LAB_PACKAGES := ip=iproute2 nft=nftables
-TEST_PACKAGES := $(LAB_PACKAGES) git=git shellcheck=shellcheck chromium=chromium pdftotext=poppler-utils
+TEST_PACKAGES := $(LAB_PACKAGES) git=git shellcheck=shellcheck ssh-keygen=openssh-client chromium=chromium pdftotext=poppler-utils
 
 # sbin: ordinary users of Debian do not have the firewall's commands on their path.
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH):/usr/sbin:/sbin
@@ -25,6 +25,7 @@ demo: lab-packages venv  ## build the lab, apply, verify, apply again, print the
 # Without the packages an ordinary user still gets every test that does not need them.
 test: venv  ## run every test that this machine can run
 	@tools/debian-packages.sh $(TEST_PACKAGES) || true
+	@tools/unpack-sshd.sh .build/sshd || true
 	@python tools/run_tests.py
 
 lint: venv  ## run the linters and the type checker

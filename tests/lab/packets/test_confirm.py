@@ -21,7 +21,8 @@ from .policies import policy, rule
 
 pytestmark = pytest.mark.lab
 
-COLLECTIONS = Path(__file__).parents[3] / ".build" / "collections"
+CHECKOUT = Path(__file__).parents[3]
+COLLECTIONS = CHECKOUT / ".build" / "collections"
 SSHD_CONFIG = """
 HostKey /run/host_key
 AuthorizedKeysFile /run/authorized
@@ -36,7 +37,8 @@ Subsystem sftp internal-sftp
 @pytest.fixture
 def ssh_site(site: Any, tmp_path: Path) -> Any:
     """The site with sshd on the gateway, and the key to it on the player."""
-    sshd = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    unpacked = CHECKOUT / ".build" / "sshd"
+    sshd = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:{unpacked}/usr/sbin")
     if sshd is None or os.geteuid() != 0:
         pytest.skip("a real lock-out is not tried: it needs root, and sshd (apt-get install openssh-server)")
     for name in ("key", "host_key"):
@@ -53,7 +55,8 @@ def ssh_site(site: Any, tmp_path: Path) -> Any:
     site.lab.listen({"gateway": {"tcp": ["80", "9000"]}})
     user = "sshd:x:110:65534::/run/sshd:/usr/sbin/nologin"
     site.shell("gateway", f"mkdir -p /run/sshd; grep -q ^sshd: /etc/passwd || echo {user} >> /etc/passwd")
-    site.shell("gateway", f"{sshd} -f /run/sshd_config")
+    libraries = ":".join(map(str, unpacked.glob("usr/lib/*-linux-gnu")))
+    site.shell("gateway", f"LD_LIBRARY_PATH={libraries} {sshd} -f /run/sshd_config")
     yield site
     site.shell("gateway", "kill $(cat /run/sshd.pid)")
     site.lab.listen({"gateway": {"tcp": ["22", "80", "9000"], "udp": ["514"]}})
