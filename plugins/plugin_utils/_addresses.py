@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import typing as t
-from functools import cache
+from functools import cache, lru_cache
 
 from ansible_collections.playout.firewall.plugins.plugin_utils._libraries import netaddr
 
@@ -41,6 +41,12 @@ def parse_network(value: t.Any) -> Network:
     """
     if not isinstance(value, str):
         raise AddressError(f"{value!r} is not an address: write it as text, such as '10.0.0.5' or '10.0.5.0/24'")
+    return _parse_text(str(value))
+
+
+@lru_cache(maxsize=1 << 16)
+def _parse_text(value: str) -> Network:
+    """Read a network. Cached: every host of an inventory carries the networks of all."""
     try:
         network = netaddr.IPNetwork(value.strip())
     except (netaddr.AddrFormatError, ValueError) as error:
