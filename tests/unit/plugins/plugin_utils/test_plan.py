@@ -54,7 +54,7 @@ def test_a_row_says_everything_about_a_flow() -> None:
 
 def test_counts_count_pairs_and_not_lines_of_ports() -> None:
     # client1 and client2 -> server, first and second instance; client1 -> client2; config -> both; three of CAYIN
-    assert PLAN.counts == {
+    expected = {
         "hosts": 6,
         "enforcement_points": 3,
         "flows": 4 + 1 + 2 + 3,
@@ -62,7 +62,31 @@ def test_counts_count_pairs_and_not_lines_of_ports() -> None:
         "forwards": 0,
         "not_published": 0,
         "enforced_nowhere": 3,
+        "planned_only": 0,
     }
+
+
+def test_rows_that_rest_on_hosts_to_which_nothing_is_written_are_counted() -> None:
+    windows = {**HOSTS["server"], "playout_platform": "windows"}
+    counts = plan_of({**HOSTS, "server": windows}).counts
+    assert (counts["planned_only"], counts["enforced_nowhere"]) == (3, 3)
+
+
+def test_hosts_say_what_they_are() -> None:
+    gateway = {"groups": "playout_gateway", "ansible_host": "10.0.0.9", "playout_probe": True}
+    hosts = plan_of({**HOSTS, "gateway": gateway}).to_dict()["hosts"]
+    assert list(hosts) == ["client1", "client2", "cms", "config", "gateway", "server", "smp"]
+    assert hosts["client2"] == {
+        "roles": ["viz_world_client", "viz_world_server"],
+        "systems": ["main"],
+        "site": "main",
+        "platform": "linux",
+        "enforced": True,
+        "enforcement": "scoped",
+        "probe": False,
+    }
+    assert (hosts["gateway"]["systems"], hosts["gateway"]["probe"]) == (None, True)
+    assert (hosts["cms"]["platform"], hosts["cms"]["enforced"]) == ("none", False)
 
 
 def test_what_nobody_enforces_says_so() -> None:
@@ -84,6 +108,12 @@ def test_the_digest_changes_with_the_plan_and_with_nothing_else() -> None:
     assert plan_of({**HOSTS, "printer": {"groups": "rack7"}}).digest == PLAN.digest
     moved = {**HOSTS["client1"], "playout_addresses": ["10.0.0.77"]}
     assert plan_of({**HOSTS, "client1": moved}).digest != PLAN.digest
+
+
+def test_the_digest_changes_with_how_and_where_a_policy_is_enforced() -> None:
+    managed = {**HOSTS["server"], "playout_management": ["10.0.0.8"]}
+    servers = ({}, {"playout_enforcement": "default_deny"}, {"playout_platform": "windows"})
+    assert len({plan_of({**HOSTS, "server": {**managed, **server}}).digest for server in servers}) == 3
 
 
 def test_everything_of_both_families_is_one_word_in_a_row() -> None:
