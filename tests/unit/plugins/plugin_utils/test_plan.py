@@ -54,7 +54,7 @@ def test_a_row_says_everything_about_a_flow() -> None:
 
 def test_counts_count_pairs_and_not_lines_of_ports() -> None:
     # client1 and client2 -> server, first and second instance; client1 -> client2; config -> both; three of CAYIN
-    expected = {
+    assert PLAN.counts == {
         "hosts": 6,
         "enforcement_points": 3,
         "flows": 4 + 1 + 2 + 3,
@@ -73,7 +73,7 @@ def test_rows_that_rest_on_hosts_to_which_nothing_is_written_are_counted() -> No
 
 
 def test_hosts_say_what_they_are() -> None:
-    gateway = {"groups": "playout_gateway", "ansible_host": "10.0.0.9", "playout_probe": True}
+    gateway = {"groups": "playout_gateway", "ansible_host": "10.0.0.9", "playout_probe": False}
     hosts = plan_of({**HOSTS, "gateway": gateway}).to_dict()["hosts"]
     assert list(hosts) == ["client1", "client2", "cms", "config", "gateway", "server", "smp"]
     assert hosts["client2"] == {
@@ -83,9 +83,9 @@ def test_hosts_say_what_they_are() -> None:
         "platform": "linux",
         "enforced": True,
         "enforcement": "scoped",
-        "probe": False,
+        "probe": True,
     }
-    assert (hosts["gateway"]["systems"], hosts["gateway"]["probe"]) == (None, True)
+    assert (hosts["gateway"]["systems"], hosts["gateway"]["probe"]) == (None, False)
     assert (hosts["cms"]["platform"], hosts["cms"]["enforced"]) == ("none", False)
 
 
