@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-
 from ansible_collections.playout.firewall.tests.unit.plugins.plugin_utils.fleets import TABLES, describe
 
 GOLDEN = Path(__file__).parents[3] / "golden" / "plan"
