@@ -129,15 +129,21 @@ def not_of_the_fleet(raw: RawHost, names: Names, task_vars: View, template: Temp
 
     Set on a play, role or task they would silently count for nobody else.
     """
-    for variable in task_vars:
+    host = str(task_vars["inventory_hostname"])
+    for variable in map(str, task_vars):
         if variable in OPTIONS or variable in CONNECTION_VARIABLES or not names.concern(variable):
             continue
-        own, seen = _plain(template(task_vars[variable])), raw.variables.get(variable)
+        seen = raw.variables.get(variable)
+        try:
+            own = _plain(template(task_vars[variable]))
+        except Exception as error:
+            yield Problem(host, variable, _untemplated(error))
+            continue
         if own != seen:
             there = "not set" if seen is None else repr(seen)
             yield Problem(
-                str(task_vars["inventory_hostname"]),
-                str(variable),
+                host,
+                variable,
                 f"is set on the play, role or task, where the rest of the fleet does not see it (there it is {there}): "
                 "set it in the inventory or as an extra variable",
                 own,
@@ -160,8 +166,12 @@ def _value(view: View, name: str, variable: str, problems: Problems) -> t.Any:
     try:
         return _plain(view[variable])
     except Exception as error:  # any plugin may be behind a template
-        problems.error(name, variable, f"cannot be templated: {' '.join(str(error).split())}")
+        problems.error(name, variable, _untemplated(error))
         return None
+
+
+def _untemplated(error: Exception) -> str:
+    return f"cannot be templated: {' '.join(str(error).split())}"
 
 
 def _plain(value: t.Any) -> t.Any:
