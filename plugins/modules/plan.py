@@ -46,8 +46,8 @@ options:
     default: [json, csv, markdown, html]
   query:
     description:
-      - A JMESPath expression that selects from the plan, which has C(digest), C(counts), C(warnings), C(flows) and
-        C(policies).
+      - A JMESPath expression that selects from the plan, which has C(digest), C(counts), C(warnings), C(hosts),
+        C(flows) and C(policies).
     type: str
   show:
     description:
@@ -75,15 +75,24 @@ EXAMPLES = r"""
 
 RETURN = r"""
 digest:
-  description: The sha256 of all flows and policies, hex. The same inventory gives the same digest.
+  description: The sha256 of all flows and policies, and of how and on which platform each policy is enforced, hex.
+    The same inventory gives the same digest.
   returned: success
   type: str
 counts:
-  description: How many hosts, enforcement points, flows, rules and forwards there are, how many flows are not
-    published and how many are enforced nowhere.
+  description: How many hosts, enforcement points, flows, rules and forwards there are, how many rows are not
+    published, enforced nowhere, or only planned, because this version cannot write to any platform that enforces them.
   returned: success
   type: dict
-  sample: {hosts: 17, enforcement_points: 11, flows: 41, rules: 24, forwards: 4, not_published: 2, enforced_nowhere: 3}
+  sample:
+    hosts: 17
+    enforcement_points: 11
+    flows: 41
+    rules: 24
+    forwards: 4
+    not_published: 2
+    enforced_nowhere: 3
+    planned_only: 1
 warnings:
   description: What a person should know and what changes nothing.
   returned: success

@@ -21,6 +21,7 @@ from ansible_collections.playout.firewall.plugins.plugin_utils._matrix_page impo
     Point,
     make_page,
 )
+from ansible_collections.playout.firewall.plugins.plugin_utils._matrix_remarks import MODES
 from ansible_collections.playout.firewall.plugins.plugin_utils._matrix_rows import (
     PlanData,
     Row,
@@ -138,7 +139,7 @@ def _tag(text: str, kind: str) -> str:
 
 
 def _points(page: Page, lists: _Lists) -> Lines:
-    yield "<h2>Enforcement points</h2>"
+    yield f"<h2>Enforcement points</h2><p>{MODES}</p>"
     for point in page.points:
         yield from _point(point, lists)
     if page.idle:
@@ -146,7 +147,7 @@ def _points(page: Page, lists: _Lists) -> Lines:
 
 
 def _point(point: Point, lists: _Lists) -> Lines:
-    yield f'<section class="point"><h3>{escape(point.name)}</h3>'
+    yield f'<section class="point"><h3>{escape(point.name)}</h3><p>{escape(point.mode)}.</p>'
     tables = (("Rules", RULE_COLUMNS, point.rules), ("Forwards", FORWARD_COLUMNS, point.forwards))
     for title, columns, rows in tables:
         if rows:

@@ -18,6 +18,7 @@ from ansible_collections.playout.firewall.plugins.plugin_utils._matrix_page impo
     Point,
     make_page,
 )
+from ansible_collections.playout.firewall.plugins.plugin_utils._matrix_remarks import MODES
 from ansible_collections.playout.firewall.plugins.plugin_utils._matrix_rows import PlanData, Row, spell_ports
 from ansible_collections.playout.firewall.plugins.plugin_utils._problems import listing
 
@@ -51,7 +52,7 @@ def render_markdown(plan: PlanData) -> str:
     for group in page.groups:
         cells = [_cells(row, page) for row in group.rows]
         parts += [f"### {escape(group.title)}", _table(_COLUMNS, cells)]
-    parts.append("## Enforcement points")
+    parts += ["## Enforcement points", MODES]
     for point in page.points:
         parts += list(_point(point))
     if page.idle:
@@ -95,6 +96,7 @@ def _table(columns: t.Sequence[str], rows: t.Iterable[t.Sequence[str]]) -> str:
 
 def _point(point: Point) -> t.Iterator[str]:
     yield f"### {escape(point.name)}"
+    yield f"{escape(point.mode)}."
     for columns, rows in ((RULE_COLUMNS, point.rules), (FORWARD_COLUMNS, point.forwards)):
         if rows:
             yield _table(columns, ([listing(cell, _MOST) for cell in row] for row in rows))

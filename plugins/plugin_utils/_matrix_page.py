@@ -13,11 +13,16 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from ansible_collections.playout.firewall.plugins.plugin_utils._flows import OWN_ROLE
+from ansible_collections.playout.firewall.plugins.plugin_utils._matrix_remarks import remarks, spell_family, spell_mode
 from ansible_collections.playout.firewall.plugins.plugin_utils._matrix_rows import (
+    Data,
     PlanData,
     Row,
     is_nowhere,
+    is_planned_only,
+    names_planned_only,
     natural,
+    rests_on_plan,
     rows,
     spell_ports,
 )
@@ -45,9 +50,13 @@ class Group:
 
 @dataclass(frozen=True)
 class Point:
-    """One enforcement point: rules and forwards as rows of cells (a cell is a list of texts), the rest as sentences."""
+    """One enforcement point: rules and forwards as rows of cells (a cell is a list of texts), the rest as sentences.
+
+    ``mode``: how strictly it is ruled, and on which platform.
+    """
 
     name: str
+    mode: str
     rules: tuple[Cells, ...]
     forwards: tuple[Cells, ...]
     remarks: tuple[str, ...]
@@ -93,11 +102,11 @@ class Page:
 def make_page(plan: PlanData) -> Page:
     """Gather the page of a plan (what ``Plan.to_dict`` returned)."""
     found = rows(plan)
-    points = [_point(plan["policies"][name]) for name in sorted(plan["policies"], key=natural)]
+    points = [_point(plan["policies"][name], plan["hosts"][name]) for name in sorted(plan["policies"], key=natural)]
     busy = [point for point in points if point.rules or point.forwards or point.remarks]
     return Page(
         digest=plan["digest"],
-        counts=tuple(_counts(plan["counts"], len(found))),
+        counts=tuple(_counts(plan, len(found))),
         warnings=tuple(plan["warnings"]),
         notes=tuple(_notes(found)),
         groups=tuple(_groups(found)),
@@ -107,9 +116,11 @@ def make_page(plan: PlanData) -> Page:
     )
 
 
-def _counts(counts: t.Mapping[str, int], row_count: int) -> t.Iterator[tuple[str, int]]:
+def _counts(plan: PlanData, row_count: int) -> t.Iterator[tuple[str, int]]:
+    counts = plan["counts"]
+    planned_only = sum(is_planned_only(plan["hosts"][name]) for name in plan["policies"])
     yield "hosts", counts["hosts"]
-    yield "enforcement points", counts["enforcement_points"]
+    yield f"enforcement points{f' ({planned_only} planned only)' if planned_only else ''}", counts["enforcement_points"]
     yield "planned flows", counts["flows"]
     yield "rows of the matrix", row_count
     yield "rules", counts["rules"]
@@ -120,6 +131,10 @@ def _notes(found: t.Sequence[Row]) -> t.Iterator[str]:
     """Yield what a signer should know before signing, each with the number of rows that it is about."""
     notes = (
         (is_nowhere, "planned and enforced nowhere: neither end and no gateway between them is ruled by this plan"),
+        (
+            rests_on_plan,
+            "resting on planned-only points alone: nothing is enforced until somebody writes their rules there",
+        ),
         (
             lambda row: row["direction"] == "inferred",
             "with an inferred direction: a document names the port, but does not say who connects to whom",
@@ -142,6 +157,8 @@ def _notes(found: t.Sequence[Row]) -> t.Iterator[str]:
         count = sum(map(applies, found))
         if count:
             yield f"{count} {'row' if count == 1 else 'rows'} {text}."
+    if any(map(names_planned_only, found)):
+        yield "A point marked as planned only has a platform to which this version writes nothing."
 
 
 def _groups(found: t.Sequence[Row]) -> t.Iterator[Group]:
@@ -151,11 +168,11 @@ def _groups(found: t.Sequence[Row]) -> t.Iterator[Group]:
         )
 
 
-def _point(policy: t.Mapping[str, t.Any]) -> Point:
+def _point(policy: Data, host: Data) -> Point:
     rules = tuple(
         (
             [rule["direction"]],
-            [_family(rule["family"])],
+            [spell_family(rule["family"])],
             [spell_ports(rule["protocol"], rule["ports"])],
             rule["sources"] or ["this host"],
             rule["destinations"] or ["this host"],
@@ -173,44 +190,10 @@ def _point(policy: t.Mapping[str, t.Any]) -> Point:
         )
         for forward in policy["forwards"]
     )
-    return Point(policy["host"], rules, forwards, tuple(_remarks(policy)))
+    return Point(policy["host"], spell_mode(policy, host), rules, forwards, tuple(remarks(policy, host)))
 
 
-def _remarks(policy: t.Mapping[str, t.Any]) -> t.Iterator[str]:
-    """Yield what a policy does besides its rules and forwards."""
-    for what in _governed(policy["governed"]):
-        yield f"What no rule lets through is dropped {what}."
-    for helper in policy["helpers"]:
-        control = spell_ports(helper["protocol"], [str(helper["port"])])
-        yield (
-            f"Connection tracking helper {helper['name']} for {control} of {', '.join(helper['addresses'])}: "
-            "it lets in the data connections that a control connection announces."
-        )
-    if policy["masquerade"]:
-        yield "Source NAT (masquerade) for IPv4 that leaves by a WAN interface."
-    management = policy["management"]
-    if management["sources"]:
-        yield f"Management from {', '.join(management['sources'])}: {spell_ports('tcp', management['ports'])}."
-    for keep in policy["keep"]:
-        ports, sources = spell_ports(keep["protocol"], keep["ports"]), ", ".join(keep["sources"])
-        yield f"Kept open for the site's own purposes: {ports} from {sources}."
-
-
-def _governed(governed: t.Mapping[str, t.Any]) -> t.Iterator[str]:
-    for key, towards in (("in", "to this host"), ("out", "from this host")):
-        if governed[key]:
-            ports = "; ".join(spell_ports(protocol, found) for protocol, found in governed[key].items())
-            yield f"{towards}: {ports}"
-    for item in governed["forward"]:
-        ends = f"from {', '.join(item['sources'])} to {', '.join(item['destinations'])}"
-        yield f"in transit ({_family(item['family'])}): {spell_ports(item['protocol'], item['ports'])} {ends}"
-
-
-def _family(name: str) -> str:
-    return name.replace("ipv", "IPv")
-
-
-def _documents(products: t.Sequence[t.Mapping[str, t.Any]]) -> t.Iterator[Document]:
+def _documents(products: t.Sequence[Data]) -> t.Iterator[Document]:
     number = 0
     for product in products:
         for document in product["documents"]:

@@ -8,10 +8,14 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ansible_collections.playout.firewall.plugins.plugin_utils._catalogue import BACKED_PLATFORMS
 from ansible_collections.playout.firewall.plugins.plugin_utils._flows import OWN_ROLE
 from ansible_collections.playout.firewall.plugins.plugin_utils._plan import NOWHERE
 
-PlanData = t.Mapping[str, t.Any]
+Data = t.Mapping[str, t.Any]
+PlanData = Data
+
+PLANNED_ONLY = " (planned only)"
 
 
 class Row(t.TypedDict):
@@ -19,6 +23,7 @@ class Row(t.TypedDict):
 
     ``seen_as``: the initiators' addresses as the listener's site sees them. ``outside``: address and port at which
     they reach the listener, where that is translated. ``status``: planned, local, not published or site's own.
+    ``enforced_at``: names of hosts, followed by ``PLANNED_ONLY`` where this version cannot write to the platform.
     """
 
     product: str
@@ -52,11 +57,12 @@ def rows(plan: PlanData) -> list[Row]:
     """
     titles = {product["product"]: product["title"] for product in plan["products"]}
     places = {product: place for place, product in enumerate(titles)}
-    found = [_row(flow, titles[flow["product"]]) for flow in plan["flows"]]
+    marks = {name: PLANNED_ONLY for name, host in plan["hosts"].items() if is_planned_only(host)}
+    found = [_row(flow, titles[flow["product"]], marks) for flow in plan["flows"]]
     return sorted(found, key=lambda row: (places[row["product"]], *_order(row)))
 
 
-def _row(flow: t.Mapping[str, t.Any], title: str) -> Row:
+def _row(flow: Data, title: str, marks: t.Mapping[str, str]) -> Row:
     own = flow["initiator_role"] == OWN_ROLE
     return {
         "product": flow["product"],
@@ -79,12 +85,12 @@ def _row(flow: t.Mapping[str, t.Any], title: str) -> Row:
         "scope": flow["scope"],
         "reading": flow["reading"] or "",
         "status": OWN_ROLE if own and flow["status"] == "planned" else flow["status"],
-        "enforced_at": list(flow["enforced_at"]),
+        "enforced_at": [name + marks.get(name, "") for name in flow["enforced_at"]],
         "source": flow["source"],
     }
 
 
-def _outside(flow: t.Mapping[str, t.Any]) -> list[str]:
+def _outside(flow: Data) -> list[str]:
     """Return where initiators find the listener, as far as it is not the listener's own address and port."""
     own = set(flow["listener_addresses"])
     return [
@@ -114,6 +120,21 @@ def natural(name: str) -> list[tuple[int, str]]:
 def is_nowhere(row: Row) -> bool:
     """Whether somebody may connect although no enforcement point of the plan decides about it."""
     return row["status"] in ("planned", OWN_ROLE) and row["enforced_at"] == [NOWHERE]
+
+
+def is_planned_only(host: Data) -> bool:
+    """Whether this version writes nothing to the host's platform."""
+    return host["platform"] not in BACKED_PLATFORMS
+
+
+def names_planned_only(row: Row) -> bool:
+    """Whether a point that is to decide about a row is planned only."""
+    return any(name.endswith(PLANNED_ONLY) for name in row["enforced_at"])
+
+
+def rests_on_plan(row: Row) -> bool:
+    """Whether every point that is to decide about a row is planned only."""
+    return all(name.endswith(PLANNED_ONLY) for name in row["enforced_at"])
 
 
 def spell_ports(protocol: str, ports: t.Iterable[str]) -> str:

@@ -10,7 +10,13 @@ import typing as t
 
 from ansible_collections.playout.firewall.plugins.plugin_utils._flows import OWN_ROLE
 from ansible_collections.playout.firewall.plugins.plugin_utils._matrix_page import Page, make_page
-from ansible_collections.playout.firewall.plugins.plugin_utils._matrix_rows import PlanData, Row, spell_ports
+from ansible_collections.playout.firewall.plugins.plugin_utils._matrix_rows import (
+    PLANNED_ONLY,
+    PlanData,
+    Row,
+    names_planned_only,
+    spell_ports,
+)
 
 NARROWEST = 120
 
@@ -32,6 +38,7 @@ _FLAGS = {
     "F": "reading: formula",
     "E": "reading: example",
     "U": "reading: union",
+    "*": "planned only",
 }
 
 Cell = t.Sequence[str]
@@ -57,9 +64,22 @@ def table(plan: PlanData, width: int = 140) -> str:
 
 
 def _cells(row: Row) -> list[Cell]:
-    where = row["enforced_at"] if row["status"] in ("planned", OWN_ROLE) else [row["status"]]
+    where = map(_starred, row["enforced_at"]) if row["status"] in ("planned", OWN_ROLE) else [row["status"]]
     ports = spell_ports(row["protocol"], row["ports"])
-    return [[row["listener"]], [ports], [row["service"]], row["initiators"], row["seen_as"], row["outside"], where]
+    return [
+        [row["listener"]],
+        [ports],
+        [row["service"]],
+        row["initiators"],
+        row["seen_as"],
+        row["outside"],
+        list(where),
+    ]
+
+
+def _starred(point: str) -> str:
+    """Mark a planned-only point in front, where a narrow column does not cut it off."""
+    return f"*{point.removesuffix(PLANNED_ONLY)}" if point.endswith(PLANNED_ONLY) else point
 
 
 def _flags(row: Row) -> str:
@@ -116,7 +136,8 @@ def fit(items: Cell, width: int, kind: str = "") -> str:
 
 
 def _legend(page: Page) -> t.Iterator[str]:
-    used = {flag for group in page.groups for row in group.rows for flag in _flags(row)}
+    rows = [row for group in page.groups for row in group.rows]
+    used = {flag for row in rows for flag in _flags(row) + "*" * names_planned_only(row)}
     if used:
         yield "; ".join(f"{flag} {meaning}" for flag, meaning in _FLAGS.items() if flag in used)
     yield from page.notes

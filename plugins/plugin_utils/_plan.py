@@ -13,8 +13,8 @@ from functools import cached_property
 
 from ansible_collections.playout.firewall.plugins.module_utils._policy import Policy
 from ansible_collections.playout.firewall.plugins.plugin_utils._addresses import Texts, merge, spell
-from ansible_collections.playout.firewall.plugins.plugin_utils._catalogue import Document, Source
-from ansible_collections.playout.firewall.plugins.plugin_utils._fleet import Fleet
+from ansible_collections.playout.firewall.plugins.plugin_utils._catalogue import BACKED_PLATFORMS, Document, Source
+from ansible_collections.playout.firewall.plugins.plugin_utils._fleet import ALL_SYSTEMS, Fleet, Host
 from ansible_collections.playout.firewall.plugins.plugin_utils._flows import FlowGroup
 from ansible_collections.playout.firewall.plugins.plugin_utils._inbound import Target
 from ansible_collections.playout.firewall.plugins.plugin_utils._ports import union
@@ -81,8 +81,12 @@ class Plan:
 
     @cached_property
     def digest(self) -> str:
-        """The sha256 (hex) of flows and policies."""
-        data = {name: policy.to_dict() for name, policy in self.policies.items()}
+        """The sha256 (hex) of flows, of policies, and of where and how these are enforced."""
+        hosts = self.fleet.hosts
+        data = {
+            name: [policy.to_dict(), hosts[name].platform, hosts[name].enforcement]
+            for name, policy in self.policies.items()
+        }
         text = json.dumps([data, [flow.to_dict() for flow in self.flows]], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -100,6 +104,7 @@ class Plan:
             "forwards": sum(len(policy.forwards) for policy in policies),
             "not_published": sum(row.status == "not published" for row in self.flows),
             "enforced_nowhere": sum(not row.enforced_at for row in planned),
+            "planned_only": sum(self._is_planned_only(row) for row in planned),
         }
 
     def to_dict(self) -> dict[str, t.Any]:
@@ -108,10 +113,16 @@ class Plan:
             "digest": self.digest,
             "counts": dict(self.counts),
             "warnings": list(self.warnings),
+            "hosts": {name: _host(host) for name, host in self.fleet.hosts.items()},
             "products": self._products(),
             "flows": [flow.to_dict() for flow in self.flows],
             "policies": {name: policy.to_dict() for name, policy in self.policies.items()},
         }
+
+    def _is_planned_only(self, row: PlannedFlow) -> bool:
+        """Whether this version writes to none of the points that enforce a flow."""
+        platforms = {self.fleet.hosts[name].platform for name in row.enforced_at}
+        return bool(platforms) and platforms.isdisjoint(BACKED_PLATFORMS)
 
     def _products(self) -> list[dict[str, t.Any]]:
         """Return the products that have flows, each with the statements of its documents on which they rest."""
@@ -136,6 +147,19 @@ class Plan:
             for product in self.fleet.catalogue.products.values()
             if product.id in found
         ]
+
+
+def _host(host: Host) -> dict[str, t.Any]:
+    """Return what a host is as plain values; ``systems`` None stands for all."""
+    return {
+        "roles": sorted(host.roles),
+        "systems": None if host.systems is ALL_SYSTEMS else sorted(host.systems),
+        "site": host.site,
+        "platform": host.platform,
+        "enforced": host.enforced,
+        "enforcement": host.enforcement,
+        "probe": host.probe,
+    }
 
 
 def listeners(plan: Plan) -> dict[str, dict[str, list[str]]]:

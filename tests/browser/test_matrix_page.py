@@ -172,4 +172,6 @@ def test_paper_has_what_the_page_has(paper):
     with_rows = [page for page in pages if re.search(r"\b(stated|inferred)\b +(planned|local|not published)", page)]
     assert len(with_rows) > 1
     assert all(re.search(r"Listener +Service +Ports +Initiators", page) for page in with_rows)
+    for mode in ("scoped; transit: deny; platform linux.", "default_deny; platform linux.", "planned only; scoped;"):
+        assert mode in text
     assert re.search(r"Name +Date +Signature", text)

@@ -145,6 +145,7 @@ def test_rows_are_sorted_by_product_site_listener_and_port(plan):
         ("cayin", "hq", "cms"),
         ("cayin", "hq", "cms_standby"),
         ("cayin", "hq", "mail"),
+        ("cayin", "hq", "superreporter"),
         ("viz_world", "studio", "allocator"),
         ("viz_world", "studio", "map1"),
         ("viz_world", "studio", "map10"),
@@ -176,8 +177,40 @@ def test_statuses(plan):
     assert _rows(plan, listener="player_canteen")[0]["status"] == "not published"
     assert _rows(plan, listener="map2", initiators=["map2"])[0]["status"] == "local"
     (own,) = _rows(plan, status="site's own")
-    assert (own["initiators"], own["enforced_at"]) == (["10.9.0.0/24"], ["map2"])
+    assert (own["initiators"], own["enforced_at"]) == (["10.9.0.0/24"], ["map2", "gw_studio"])
     assert _rows(plan, listener="mail")[0]["enforced_at"] == ["nowhere"]
+
+
+def test_points_that_this_version_cannot_write_to_are_marked_in_every_form(plan):
+    """The plan itself names the host as it is."""
+    (flow,) = [flow for flow in plan["flows"] if flow["listener"] == "superreporter"]
+    assert flow["enforced_at"] == ["superreporter"]
+    forms = {form: _matrix.render(plan, form) for form in ("csv", "markdown", "html")}
+    assert "\n" in forms["csv"].partition("planned,superreporter (planned only),")[2]
+    assert "| planned | superreporter (planned only) |" in forms["markdown"]
+    assert "<td>superreporter (planned only)</td>" in forms["html"]
+    table = _matrix.table(plan)
+    assert " *superreporter\n" in table
+    assert "; * planned only" in table
+    for text in (forms["markdown"], forms["html"], table):
+        assert "1 row resting on planned-only points alone" in text
+        assert "A point marked as planned only has a platform to which this version writes nothing." in text
+        assert "enforcement points (2 planned only)" in text
+
+
+def test_rows_with_a_point_that_is_written_do_not_rest_on_plans_alone(plan):
+    flow = next(flow for flow in plan["flows"] if flow["listener"] == "superreporter")
+    flow["enforced_at"].append("gw_hq")
+    text = _matrix.render(plan, "markdown")
+    assert "superreporter (planned only), gw_hq" in text
+    assert "resting on" not in text
+    assert "A point marked as planned only" in text
+
+
+def test_without_planned_only_points_nothing_is_said_of_them(plan):
+    for host in plan["hosts"].values():
+        host["platform"] = "linux"
+    assert "planned only" not in _matrix.table({**plan, "warnings": []})
 
 
 def test_csv_holds_every_field_of_every_row_uncut(plan):
@@ -274,6 +307,20 @@ def test_enforcement_points_show_all_rules_and_forwards(plan, form):
     for words in ("203.0.113.2", "TCP 21, 80, 20000-20001", "Connection tracking helper ftp", "Source NAT", "UDP 161"):
         assert words in text
     assert "Nothing is opened or governed at engine01" in text
+
+
+@pytest.mark.parametrize("form", ["markdown", "html"])
+def test_enforcement_points_say_how_they_are_enforced(plan, form):
+    text = _matrix.render(plan, form).replace("\\", "")
+    for name, mode in (
+        ("gw_hq", "scoped; transit: leave; platform linux."),
+        ("gw_studio", "scoped; transit: deny; platform linux."),
+        ("map1", "default_deny; platform linux."),
+        ("superreporter", "planned only; scoped; platform windows."),
+    ):
+        heading = f"### {name}\n\n{mode}\n" if form == "markdown" else f"<h3>{name}</h3><p>{mode}</p>"
+        assert heading in text
+    assert "default_deny drops at every port of the host itself" in text
 
 
 @pytest.mark.parametrize("form", ["markdown", "html"])
