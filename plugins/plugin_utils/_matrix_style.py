@@ -54,7 +54,7 @@ td > div { margin-top: .1rem; }
 .point table { table-layout: fixed; }
 .signatures td { height: 3.6rem; border: 1px solid var(--soft); }
 .signatures th { border: 1px solid var(--soft); }
-@media screen and (max-width: 85rem) { #matrix { font-size: 12.5px; } }
+@media screen and (max-width: 90rem) { #matrix { font-size: 12.5px; } }
 @media screen and (prefers-color-scheme: dark) {
   :root {
     --paper: #12171e; --ink: #e4e9f0; --soft: #9ba8b8; --line: #303a47; --band: #1b222c; --link: #7db8f5;

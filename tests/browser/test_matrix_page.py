@@ -81,7 +81,7 @@ def test_rows_equal_the_plans(browser, page):
         assert source
 
 
-@pytest.mark.parametrize("width", [1280, 1400, 1920])
+@pytest.mark.parametrize("width", [1280, 1366, 1400, 1441, 1920])
 def test_no_text_is_cut(browser, page, width):
     shown = _measured(browser, page, width)
     assert shown["cut"] == []
