@@ -17,12 +17,12 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import files
 import interpreters
 from ansible_test._internal.constants import SUPPORTED_PYTHON_VERSIONS
 from ansible_test._internal.python_requirements import get_venv_packages
 
-CHECKOUT = Path(__file__).resolve().parent.parent
-BUILD = CHECKOUT / ".build" / "sanity"
+BUILD = files.CHECKOUT / ".build" / "sanity"
 COPY = BUILD / "ansible_collections" / "playout" / "firewall"
 HOME = BUILD / "home"
 
@@ -36,19 +36,12 @@ def main() -> int:
 def copy_tree() -> None:
     """Copy what git knows or would add: a link to the checkout would be resolved by ansible-test."""
     shutil.rmtree(COPY, ignore_errors=True)
-    # Root may test a checkout that belongs to somebody else: listing its files is harmless.
-    command = ["git", "-c", "safe.directory=*", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    listing = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout
     powershell = shutil.which("pwsh")
-    for name in filter(None, listing.split("\0")):
-        source, target = CHECKOUT / name, COPY / name
-        if not source.exists():
-            continue
-        if source.suffix == ".ps1" and not powershell:
+    for name in files.names():
+        if name.endswith(".ps1") and not powershell:
             print(f"SKIPPED {name}: ansible-test reads PowerShell files with pwsh, which is not installed")
-            continue
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(source, target, follow_symlinks=False)
+        else:
+            files.copy(name, COPY)
     # A repository of its own, else ansible-test asks the one around it, which ignores this place.
     subprocess.run(["git", "init", "--quiet"], cwd=COPY, check=True)
 

@@ -53,6 +53,8 @@ VARIABLES = frozenset(
         "masquerade hairpin transit"
     ).split()
 )
+# What our playbooks take and register.
+PLAYBOOK_VARIABLES = frozenset(f"playout_{name}" for name in ("plan_dest", "plan_formats", "listeners", "reachability"))
 NUMBERING_SUFFIXES = ("_instances", "_release", "_numbering")
 # Variables of Ansible itself that say where a host is and what it runs.
 CONNECTION_VARIABLES = (
@@ -104,6 +106,7 @@ def read_fleet(inventory: Inventory, catalogue: Catalogue, problems: Problems) -
     fleet = Fleet(catalogue, hosts, tuple(_strangers(inventory, roles, catalogue, problems)))
     _check_sites(fleet, inventory, problems)
     _check_peers(fleet, problems)
+    _warn_of_unknown(inventory, fleet.hosts, catalogue, problems)
     return fleet
 
 
@@ -170,7 +173,7 @@ def _check_fleet_size(inventory: Inventory, visible: int) -> None:
 
 def _read_host(reader: _Reader, roles: frozenset[str], catalogue: Catalogue) -> Host:
     take, platform = reader.take, _platform(reader, roles, catalogue)
-    _warn_of_typing_errors(reader, catalogue)
+    take("playout_partial", _refuse_partial)
     overrides = take("playout_port_overrides", lambda value: parse_overrides(value, catalogue), {})
     service = _known(catalogue.services, "service")
     everywhere = all(role == GATEWAY_ROLE or catalogue.roles[role].party for role in roles)
@@ -203,14 +206,22 @@ def _read_host(reader: _Reader, roles: frozenset[str], catalogue: Catalogue) -> 
     )
 
 
-def _warn_of_typing_errors(reader: _Reader, catalogue: Catalogue) -> None:
-    known = VARIABLES | _names_of_interest(catalogue)
-    for variable in reader.variables:
-        if variable in known or variable.startswith(f"{NETWORKS}_"):
-            continue
-        near = difflib.get_close_matches(variable, known, n=1, cutoff=0.85)
-        if near:
-            reader.problems.warn(f"{reader.host}: {variable} is not a variable of ours; did you mean {near[0]}?")
+def _warn_of_unknown(inventory: Inventory, names: t.Iterable[str], catalogue: Catalogue, problems: Problems) -> None:
+    """Note variables with our prefix that we do not know: a mistyped one would count for nothing, unsaid."""
+    known = VARIABLES | PLAYBOOK_VARIABLES | _names_of_interest(catalogue)
+    unknown: dict[str, list[str]] = {}
+    for name in names:
+        for variable in inventory[name].variables:
+            if variable.startswith("playout_") and variable not in known and not variable.startswith(f"{NETWORKS}_"):
+                unknown.setdefault(variable, []).append(name)
+    for variable, hosts in sorted(unknown.items()):
+        near = difflib.get_close_matches(variable, known, n=1, cutoff=0.8)
+        meant = f"; did you mean {near[0]}?" if near else " and counts for nothing"
+        problems.warn(f"{listing(hosts)}: {variable} is not a variable of ours{meant}")
+
+
+def _refuse_partial(value: t.Any) -> None:
+    raise values.ValueProblem("adding without removing is not in this version: run against the whole inventory")
 
 
 def _names_of_interest(catalogue: Catalogue) -> frozenset[str]:

@@ -36,7 +36,8 @@ class PortSet:
         merged: list[Range] = []
         for first, last in sorted(ranges):
             if not FIRST <= first <= last <= LAST:
-                raise PortError(f"{first}-{last} is not a port range: ports go from {FIRST} to {LAST}, first to last")
+                what = f"{first} is not a port" if first == last else f"{first}-{last} is not a port range"
+                raise PortError(f"{what}: ports go from {FIRST} to {LAST}, first to last")
             if merged and first <= merged[-1][1] + 1:
                 merged[-1] = (merged[-1][0], max(merged[-1][1], last))
             else:

@@ -281,7 +281,7 @@ def test_roles_have_a_short_and_a_full_name(role: str) -> None:
             "overrides: 'cayin_wep' is not a service of cayin; known are",
         ),
         ("cayin", "cms", {"overrides": {"viz_client": 80}}, "overrides: 'viz_client' is not a service of cayin"),
-        ("cayin", "cms", {"overrides": {"cayin_web": 99999}}, "overrides: 99999-99999 is not a port range"),
+        ("cayin", "cms", {"overrides": {"cayin_web": 99999}}, "overrides: 99999 is not a port"),
     ],
 )
 def test_a_question_without_an_answer_names_the_value_and_what_is_known(

@@ -112,7 +112,7 @@ def test_the_overrides_of_a_machine_are_replaced_as_a_whole() -> None:
     [
         (["cayin_web"], "a mapping of service id to port is needed"),
         ({"cayin_wep": 80}, "'cayin_wep' is not a service of the catalogue"),
-        ({"cayin_web": 0}, "0-0 is not a port range"),
+        ({"cayin_web": 0}, "0 is not a port"),
         ({"cayin_web": "http"}, "'http' is not a port"),
         ({"cayin_web": "8000-8010"}, "'cayin_web' has one port, not 8000-8010"),
         ({"cayin_rtb": 8100}, "'cayin_rtb' has a range, not 8100"),
