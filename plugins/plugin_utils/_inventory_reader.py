@@ -220,7 +220,7 @@ def _warn_of_unknown(inventory: Inventory, names: t.Iterable[str], catalogue: Ca
         problems.warn(f"{listing(hosts)}: {variable} is not a variable of ours{meant}")
 
 
-def _refuse_partial(value: t.Any) -> None:
+def _refuse_partial(_value: t.Any) -> None:
     raise values.ValueProblem("adding without removing is not in this version: run against the whole inventory")
 
 

@@ -17,7 +17,6 @@ from ansible_collections.playout.firewall.plugins.plugin_utils._catalogue import
 from ansible_collections.playout.firewall.plugins.plugin_utils._fleet import ALL_SYSTEMS, Fleet, Host
 from ansible_collections.playout.firewall.plugins.plugin_utils._flows import FlowGroup
 from ansible_collections.playout.firewall.plugins.plugin_utils._inbound import Target
-from ansible_collections.playout.firewall.plugins.plugin_utils._ports import union
 from ansible_collections.playout.firewall.plugins.plugin_utils._service_ports import ServicePorts
 
 NOWHERE = "nowhere"
@@ -159,17 +158,4 @@ def _host(host: Host) -> dict[str, t.Any]:
         "enforced": host.enforced,
         "enforcement": host.enforcement,
         "probe": host.probe,
-    }
-
-
-def listeners(plan: Plan) -> dict[str, dict[str, list[str]]]:
-    """Return host -> protocol -> ports on which its products listen, as far as flows use them."""
-    found: dict[str, dict[str, list[t.Any]]] = {}
-    for row in plan.flows:
-        if row.flow.listener.host and not row.line.ftp_data:
-            by_protocol = found.setdefault(row.flow.listener.name, {})
-            by_protocol.setdefault(row.line.protocol, []).append(row.line.ports)
-    return {
-        host: {protocol: list(union(ports).texts()) for protocol, ports in by_protocol.items()}
-        for host, by_protocol in found.items()
     }

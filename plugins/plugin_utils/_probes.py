@@ -102,12 +102,12 @@ class _Unplanned:
 
     def probes(self, host: Host, index: int) -> t.Iterator[Probe]:
         """Yield what a host must not reach; where it begins differs, so that hosts together meet everything."""
-        neighbours = [other for other in self.listeners.get(host.site, []) if other is not host]
-        for listener in _some(neighbours, index, MOST_NEIGHBOURS):
-            yield from self._at_listener(host, listener)
-        others = [gateway for gateway in self.gateways if gateway.site != host.site]
-        for gateway in _some(others, index, MOST_GATEWAYS):
-            yield from self._at_gateway(host, gateway)
+        for listener in _some(self.listeners.get(host.site, []), index, MOST_NEIGHBOURS):
+            if listener is not host:
+                yield from self._at_listener(host, listener)
+        for gateway in _some(self.gateways, index, MOST_GATEWAYS):
+            if gateway.site != host.site:
+                yield from self._at_gateway(host, gateway)
 
     def _at_listener(self, host: Host, listener: Host) -> t.Iterator[Probe]:
         """Yield the ports that a listener's own firewall keeps shut for a neighbour."""
@@ -195,8 +195,10 @@ def _ports(texts: t.Iterable[str]) -> PortSet:
 
 
 def _some(values: list[T], index: int, most: int) -> list[T]:
-    """Return a few of the values, beginning at another place for each index."""
+    """Return a few of the values, beginning at another place for each index.
+
+    It looks at no others: every host asks, and a site may have thousands.
+    """
     if len(values) <= most:
         return values
-    start = index * most % len(values)
-    return (values[start:] + values[:start])[:most]
+    return [values[(index * most + step) % len(values)] for step in range(most)]

@@ -148,7 +148,7 @@ def test_a_typing_error_in_a_name_of_ours_is_a_warning_with_the_right_name(maps:
     run = maps.play("plan", inventory=maps.write("typo.yml", fleet(map1=dict(wrong))), **LAB_CONNECTION)
     assert run.code == 0, run.text
     for written, meant in wrong.items():
-        assert f"map1: {written} is not a variable of ours; did you mean {meant}?" in run.text
+        assert f"{written} is not a variable of ours; did you mean {meant}?" in run.text
 
 
 def test_a_lookup_says_whose_policy_there_is_not(maps: Controller) -> None:

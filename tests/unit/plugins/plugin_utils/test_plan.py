@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 
-from ansible_collections.playout.firewall.plugins.plugin_utils._plan import listeners
 from ansible_collections.playout.firewall.tests.unit.plugins.plugin_utils.fleets import plan_of
 
 HOSTS = {
@@ -126,8 +125,3 @@ def test_everything_of_both_families_is_one_word_in_a_row() -> None:
     }
     (row,) = plan_of(hosts).flows
     assert (row.to_dict()["initiators"], row.to_dict()["initiator_addresses"]) == (["any"], ["any"])
-
-
-def test_listeners_are_what_flows_use() -> None:
-    assert listeners(PLAN)["server"] == {"tcp": ["102-103", "10101"]}
-    assert listeners(PLAN)["cms"] == {"tcp": ["80", "20000-20001"]}
