@@ -51,9 +51,9 @@ def play(hosts: RunningLab, tmp_path: Path) -> Callable[..., subprocess.Complete
     """Run a play of these tasks, outside of the lab unless told otherwise."""
 
     def run(
-        *tasks: dict[str, Any], inside: bool = False, inventory: Any = INVENTORY, **environment: str
+        *tasks: dict[str, Any], inside: bool = False, inventory: Any = None, **environment: str
     ) -> subprocess.CompletedProcess[str]:
-        (tmp_path / "hosts.yml").write_text(yaml.safe_dump(inventory), encoding="utf-8")
+        (tmp_path / "hosts.yml").write_text(yaml.safe_dump(inventory or INVENTORY), encoding="utf-8")
         book = [{"hosts": "all", "gather_facts": False, "tasks": list(tasks)}]
         (tmp_path / "play.yml").write_text(yaml.safe_dump(book), encoding="utf-8")
         command = [
@@ -162,7 +162,7 @@ def test_reset_connection_is_quiet_and_works(play: Callable[..., Any]) -> None:
 def test_a_namespace_of_ip_netns_is_a_host_with_the_controllers_files(hosts: RunningLab, tmp_path: Path) -> None:
     """Inside of the lab, whose own /run/netns hides the machine's; the lab's controller stands for the machine."""
     inventory = {"all": {"hosts": {"plain": {"ansible_connection": "playout.firewall.netns"}}}}
-    (tmp_path / "hosts.yml").write_text(yaml.safe_dump(inventory), encoding="utf-8")
+    (tmp_path / "hosts.yml").write_text(yaml.safe_dump(inventory or INVENTORY), encoding="utf-8")
     command = f"""
         mount -t tmpfs tmpfs /run && ip netns add plain || exit 9
         cd {tmp_path}

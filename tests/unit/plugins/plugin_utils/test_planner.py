@@ -169,7 +169,7 @@ def single(texts: t.Iterable[str]) -> t.Iterator[str]:
 def numbers(texts: t.Iterable[str]) -> t.Iterator[str]:
     """Yield every single port."""
     for text in texts:
-        first, _, last = text.partition("-")
+        first, _dash, last = text.partition("-")
         yield from map(str, range(int(first), int(last or first) + 1))
 
 

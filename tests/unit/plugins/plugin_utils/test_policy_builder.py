@@ -42,7 +42,7 @@ def points(direction: str, protocol: str, sources: Texts, destinations: Texts, r
     """Return every single packet that a box lets through."""
     ports = [
         port
-        for first, _, last in (text.partition("-") for text in ranges)
+        for first, _dash, last in (text.partition("-") for text in ranges)
         for port in range(int(first), int(last or first) + 1)
     ]
     ends = [

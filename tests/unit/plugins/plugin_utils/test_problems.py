@@ -25,7 +25,7 @@ def test_a_long_value_is_cut() -> None:
 
 def test_the_same_problem_twice_counts_once_and_values_may_be_of_any_kind() -> None:
     problems = Problems()
-    for _ in range(2):
+    for _time in range(2):
         problems.error("cms", "x", "wrong", {"a": [1]})
         problems.warn("careful")
     with pytest.raises(InventoryError) as caught:

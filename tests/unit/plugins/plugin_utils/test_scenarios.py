@@ -1,7 +1,7 @@
 # Copyright (c) 2026, playout.firewall contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Scenarios: each document of tests/golden/plan says what becomes of one inventory; read them as the specification."""
+"""Scenarios: each YAML document of tests/golden/plan says what becomes of one inventory; read them as the specification."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import yaml
 from ansible_collections.playout.firewall.tests.unit.plugins.plugin_utils.fleets import TABLES, describe
 
 GOLDEN = Path(__file__).parents[3] / "golden" / "plan"
-FILES = sorted(GOLDEN.glob("*.yml"))
+FILES = sorted(GOLDEN.glob("*.txt"))
 EXPECT = re.compile(r"^expect: \|\n(?:(?:  .*)?\n)*", re.MULTILINE)
 KEYS = {"title", "inventory", "show", "expect"}
 

@@ -121,7 +121,8 @@ def test_a_word_that_nobody_knows_is_an_error_that_names_the_target(wrong: dict[
 
 
 def judged(**numbers: int) -> list[dict[str, Any]]:
-    return _verdict.judge([probed(word.replace("_", " ")) for word, count in numbers.items() for _ in range(count)], {})
+    words = [word.replace("_", " ") for word, count in numbers.items() for _time in range(count)]
+    return _verdict.judge([probed(word) for word in words], {})
 
 
 @pytest.mark.parametrize(
