@@ -1,7 +1,7 @@
 # Copyright (c) 2026, playout.firewall contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Scenarios: each YAML document of tests/golden/plan says what becomes of one inventory; read them as the specification."""
+"""Scenarios: each document of tests/golden/plan, in YAML, says what becomes of an inventory: the specification."""
 
 from __future__ import annotations
 
