@@ -63,7 +63,7 @@ def main(arguments: list[str]) -> int:
 
 
 def plan() -> str:
-    text = playbook("plan", "-e", f"playout_plan_dest={OUTPUT}")
+    text = playbook("plan", "-e", json.dumps({"playout_plan_dest": str(OUTPUT)}))
     counts = json.loads((OUTPUT / "plan.json").read_text(encoding="utf-8"))["counts"]
     matrix = text.split("Work out who must reach whom", 1)[1].split("\n", 1)[1].split("PLAY RECAP", 1)[0]
     (OUTPUT / "matrix.txt").write_text(matrix, encoding="utf-8")
