@@ -58,15 +58,14 @@ def main(arguments: list[str]) -> int:
         return 1
     print("\n" + (OUTPUT / "matrix.txt").read_text(encoding="utf-8"))
     print((OUTPUT / "verdict.txt").read_text(encoding="utf-8"))
-    print(f"The page to sign is {OUTPUT / 'matrix.html'}")
+    print(f"All {len(stages)} stages ended as they should. The page to sign is {OUTPUT / 'matrix.html'}")
     return 0
 
 
 def plan() -> str:
     text = playbook("plan", "-e", json.dumps({"playout_plan_dest": str(OUTPUT)}))
     counts = json.loads((OUTPUT / "plan.json").read_text(encoding="utf-8"))["counts"]
-    matrix = text.split("Work out who must reach whom", 1)[1].split("\n", 1)[1].split("PLAY RECAP", 1)[0]
-    (OUTPUT / "matrix.txt").write_text(matrix, encoding="utf-8")
+    (OUTPUT / "matrix.txt").write_text(printed_by(text, "Work out who must reach whom"), encoding="utf-8")
     return ", ".join(f"{number} {what.replace('_', ' ')}" for what, number in counts.items())
 
 
@@ -94,8 +93,7 @@ def apply() -> str:
 
 def verify() -> str:
     text = playbook("verify")
-    table = text.split("INITIATOR ", 1)[1].split("PLAY RECAP", 1)[0]
-    (OUTPUT / "verdict.txt").write_text("INITIATOR " + table, encoding="utf-8")
+    (OUTPUT / "verdict.txt").write_text(printed_by(text, "Compare with the plan"), encoding="utf-8")
     return verdict_of(text)
 
 
@@ -149,6 +147,12 @@ def run(log: str, command: list[str], expect_failure: bool = False, standard_inp
         what = "succeeded and should have failed" if expect_failure else f"ended with {done.returncode}"
         raise StageError(f"{' '.join(command)} {what}:\n{done.stdout[-4000:]}\nAll of it is in {file}")
     return done.stdout
+
+
+def printed_by(text: str, task: str) -> str:
+    """Cut out what a task printed: after its title, before the line of its first host."""
+    body = text.split(f"TASK [{task}]", 1)[1].split("\n", 1)[1]
+    return re.split(r"^(?:ok|changed): \[", body, maxsplit=1, flags=re.MULTILINE)[0]
 
 
 def changes(text: str) -> int:
