@@ -209,10 +209,11 @@ def _read_host(reader: _Reader, roles: frozenset[str], catalogue: Catalogue) -> 
 def _warn_of_unknown(inventory: Inventory, names: t.Iterable[str], catalogue: Catalogue, problems: Problems) -> None:
     """Note variables with our prefix that we do not know: a mistyped one would count for nothing, unsaid."""
     known = VARIABLES | PLAYBOOK_VARIABLES | _names_of_interest(catalogue)
+    ours = ("playout_", *(f"{product.id}_" for product in catalogue.products.values() if product.numbering))
     unknown: dict[str, list[str]] = {}
     for name in names:
         for variable in inventory[name].variables:
-            if variable.startswith("playout_") and variable not in known and not variable.startswith(f"{NETWORKS}_"):
+            if variable.startswith(ours) and variable not in known and not variable.startswith(f"{NETWORKS}_"):
                 unknown.setdefault(variable, []).append(name)
     for variable, hosts in sorted(unknown.items()):
         near = difflib.get_close_matches(variable, known, n=1, cutoff=0.8)

@@ -136,9 +136,7 @@ def _hosts_set(text: str) -> list[str]:
 def test_verify_passes_with_packets_from_everywhere(demo: Demo) -> None:
     verified = demo.at.play("verify", inventory=demo.inventory)
     assert verified.code == 0, verified.text
-    assert ", 0 differ," in verified.output
-    # UDP that nobody answers is never called proven.
-    assert "undecided (UDP without an answer)" in verified.output
+    assert ", 0 differ, 0 undecided" in verified.output
 
 
 def test_a_second_apply_changes_nothing_and_a_gateway_alone_gets_the_same_policy(demo: Demo) -> None:
