@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -200,9 +202,16 @@ class TestLife:
         path.write_text(yaml.safe_dump(TWO_SITES), encoding="utf-8")
         return path
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    @contextmanager
+    def start(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
         pipe = subprocess.PIPE
-        return subprocess.Popen([sys.executable, str(PROGRAM), *arguments], text=True, stdout=pipe, stderr=pipe)
+        command = [sys.executable, str(PROGRAM), *arguments]
+        with subprocess.Popen(command, text=True, stdout=pipe, stderr=pipe) as lab:
+            try:
+                yield lab
+            finally:
+                # A test that fails must not wait for what it started.
+                lab.terminate()
 
     def test_ends_with_the_commands_exit_code(self, file: Path) -> None:
         with self.start("run", str(file), "--", "sh", "-c", "echo $PLAYOUT_LAB_DIR; exit 7") as lab:
@@ -223,7 +232,7 @@ class TestLife:
     def test_killed_without_mercy_leaves_no_process_and_no_mount(self, file: Path) -> None:
         # In a session of its own, beside the lab and inside of a host: nothing but the kernel can end these.
         stray = f"exec -a stray-{file.parent.name} sleep 600"
-        inside = f"{sys.executable} {PROGRAM} exec client -- setsid -f bash -c '{stray}'"
+        inside = shlex.join([sys.executable, str(PROGRAM), "exec", "client", "--", "setsid", "-f", "bash", "-c", stray])
         with self.start(
             "run", str(file), "--", "bash", "-c", f"(setsid bash -c '{stray}' &) ; {inside}; echo; exec sleep 600"
         ) as lab:
