@@ -162,11 +162,11 @@ def test_reset_connection_is_quiet_and_works(play: Callable[..., Any]) -> None:
 def test_a_namespace_of_ip_netns_is_a_host_with_the_controllers_files(hosts: RunningLab, tmp_path: Path) -> None:
     """Inside of the lab, whose own /run/netns hides the machine's; the lab's controller stands for the machine."""
     inventory = {"all": {"hosts": {"plain": {"ansible_connection": "playout.firewall.netns"}}}}
-    (tmp_path / "hosts.yml").write_text(yaml.safe_dump(inventory or INVENTORY), encoding="utf-8")
+    (tmp_path / "hosts.yml").write_text(yaml.safe_dump(inventory), encoding="utf-8")
     command = f"""
         mount -t tmpfs tmpfs /run && ip netns add plain || exit 9
         cd {tmp_path}
-        {sys.executable} -m ansible adhoc -i hosts.yml plain -m raw -a 'ip netns identify; ls {tmp_path}'
+        "{sys.executable}" -m ansible adhoc -i hosts.yml plain -m raw -a 'ip netns identify; ls {tmp_path}'
     """
     settings = {"ANSIBLE_HOME": str(tmp_path / "ansible"), "USER": getpass.getuser()}
     done = hosts.run("unshare", "--mount", "sh", "-c", command, env=settings)

@@ -56,7 +56,7 @@ def ssh_site(site: Any, tmp_path: Path) -> Any:
     user = "sshd:x:110:65534::/run/sshd:/usr/sbin/nologin"
     site.shell("gateway", f"mkdir -p /run/sshd; grep -q ^sshd: /etc/passwd || echo {user} >> /etc/passwd")
     libraries = ":".join(map(str, unpacked.glob("usr/lib/*-linux-gnu")))
-    site.shell("gateway", f"LD_LIBRARY_PATH={libraries} {sshd} -f /run/sshd_config")
+    site.shell("gateway", f"LD_LIBRARY_PATH='{libraries}' '{sshd}' -f /run/sshd_config")
     yield site
     site.shell("gateway", "kill $(cat /run/sshd.pid)")
     site.lab.listen({"gateway": {"tcp": ["22", "80", "9000"], "udp": ["514"]}})
