@@ -66,6 +66,8 @@ TESTS = (
 
 def main(arguments: list[str]) -> int:
     LOGS.mkdir(parents=True, exist_ok=True)
+    # Ended from outside, it still ends what it started: see the end of execute().
+    signal.signal(signal.SIGTERM, lambda *_args: sys.exit(128 + signal.SIGTERM))
     if arguments == ["lint"]:
         outcomes = [run(stage) for stage in LINT]
     else:
