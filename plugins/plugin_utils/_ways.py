@@ -33,6 +33,7 @@ class Ways:
     def __init__(self, fleet: Fleet, topology: Topology, problems: Problems) -> None:
         self.fleet, self.topology, self.problems = fleet, topology, problems
         self._alone: dict[End, Group] = {}
+        self._nameless: set[str] = set()
 
     def find(self, flow: FlowGroup) -> Way:
         """Return the way of a group of flows."""
@@ -116,7 +117,10 @@ class Ways:
 
     def _check_names(self, flow: FlowGroup, view: View) -> None:
         listener = flow.listener
-        for name in view.nameless:
+        # Once a host: a hundred listeners that must name it are one thing to correct.
+        new = [name for name in view.nameless if name not in self._nameless]
+        self._nameless.update(new)
+        for name in new:
             message = (
                 f"is needed, or an address as ansible_host: {flow.service.id} of {listener.name} must name this host"
             )
