@@ -9,6 +9,7 @@ Usage: ``as_user.py PYTEST-ARGUMENTS``. What hinders it is printed on a line tha
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,8 @@ import files
 NOBODY = 65534
 BECOME = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--")
 SYSTEM_PYTHON = "/usr/bin/python3"
+# Of pytest's arguments the one that names a file of root's.
+COUNTS = "--junitxml="
 # Root's own directories, which an ordinary user's programs must not be pointed at.
 NOT_HANDED_ON = (
     "HOME",
@@ -47,8 +50,14 @@ def main(arguments: list[str]) -> int:
         home = copy.parent / "home"
         # The user's own home, of which Ansible thinks by itself, does not exist.
         own = {"HOME": str(home), "ANSIBLE_REMOTE_TMP": str(home / "tmp"), "PYTHONDONTWRITEBYTECODE": "1"}
-        command = [*BECOME, python, "-m", "pytest", *arguments]
-        return subprocess.run(command, cwd=copy, env={**kept, **own}, check=False).returncode
+        counts = copy.parent / "counts.xml"
+        told = [f"{COUNTS}{counts}" if argument.startswith(COUNTS) else argument for argument in arguments]
+        command = [*BECOME, python, "-m", "pytest", *told]
+        status = subprocess.run(command, cwd=copy, env={**kept, **own}, check=False).returncode
+        for argument in arguments:
+            if argument.startswith(COUNTS) and counts.exists():
+                shutil.copyfile(counts, argument.removeprefix(COUNTS))
+        return status
 
 
 def open_python() -> str | None:
