@@ -51,8 +51,8 @@ def arm(seconds: int, command: t.Sequence[str], undo: str, directory: str = DIRE
     os.mkdir(path, 0o700)
     _write(os.path.join(path, _UNDO), undo)
     _write(os.path.join(path, _PENDING), str(time.monotonic() + seconds))
-    # It must outlive this process, its session and its pipes.
-    subprocess.run(
+    # It must outlive this process, its session and its pipes, which a module's run_command would wait for.
+    subprocess.run(  # pylint: disable=ansible-bad-function
         ["/bin/sh", "-c", _TIMER, "playout-firewall", str(seconds), path, *command],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
