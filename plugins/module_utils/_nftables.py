@@ -14,6 +14,12 @@ import ipaddress
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.playout.firewall.plugins.module_utils._intervals import (
+    Intervals,
+    intersect,
+    subtract,
+    union,
+)
 from ansible_collections.playout.firewall.plugins.module_utils._policy import ANY, Forward, Gateway, Policy, Rule
 from ansible_collections.playout.firewall.plugins.module_utils._policy_check import port_range
 
@@ -22,7 +28,6 @@ FAMILY = "inet"
 REMOVAL = f"table {FAMILY} {TABLE}\ndelete table {FAMILY} {TABLE}\n"
 
 Texts = t.Sequence[str]
-Ranges = t.List[t.Tuple[int, int]]
 
 _KEYWORD = {"ipv4": "ip", "ipv6": "ip6"}
 # nft refuses longer comments.
@@ -68,34 +73,9 @@ def render(policy: Policy, options: Options) -> str:
     return REMOVAL + _Renderer(policy, options).table()
 
 
-def merge_ports(texts: Texts) -> Ranges:
+def merge_ports(texts: Texts) -> Intervals:
     """Return the ports as sorted ranges that neither overlap nor touch."""
-    merged: Ranges = []
-    for first, last in sorted(port_range(text) for text in texts):
-        if merged and first <= merged[-1][1] + 1:
-            merged[-1] = (merged[-1][0], max(last, merged[-1][1]))
-        else:
-            merged.append((first, last))
-    return merged
-
-
-def subtract_ports(ranges: Ranges, removed: Ranges) -> Ranges:
-    """Return what of the sorted ranges is left without the sorted others."""
-    left: Ranges = []
-    for first, last in ranges:
-        for low, high in removed:
-            if high < first or low > last:
-                continue
-            if first < low:
-                left.append((first, low - 1))
-            first = high + 1
-        if first <= last:
-            left.append((first, last))
-    return left
-
-
-def _common(ranges: Ranges, others: Ranges) -> Ranges:
-    return subtract_ports(ranges, subtract_ports(ranges, others))
+    return union(map(port_range, texts))
 
 
 class _Renderer:
@@ -149,7 +129,7 @@ class _Renderer:
 
     def _output(self) -> t.List[str]:
         lines = [line for rule in self.policy.rules if rule.direction == "out" for line in self._accept(rule)]
-        lines += self._governed(self.policy.governed.outbound, [])
+        lines += self._governed(self.policy.governed.outbound, ())
         return self._opening("oifname") + lines if lines else []
 
     def _forward(self) -> t.List[str]:
@@ -164,10 +144,10 @@ class _Renderer:
             lines += self._governed_transit()
         return self._opening() + lines if lines else []
 
-    def _governed(self, by_protocol: t.Mapping[str, Texts], spared: Ranges) -> t.List[str]:
+    def _governed(self, by_protocol: t.Mapping[str, Texts], spared: Intervals) -> t.List[str]:
         lines = []
         for protocol, texts in sorted(by_protocol.items()):
-            ports = subtract_ports(merge_ports(texts), spared)
+            ports = subtract(merge_ports(texts), spared)
             if ports:
                 lines.append(_commented(f"{protocol} dport {_ports(ports)} drop", "governed"))
         return lines
@@ -175,7 +155,7 @@ class _Renderer:
     def _governed_transit(self) -> t.List[str]:
         lines = []
         for index, transit in enumerate(self.policy.governed.forward):
-            ports = subtract_ports(merge_ports(transit.ports), self.management_ports)
+            ports = subtract(merge_ports(transit.ports), self.management_ports)
             if not ports:
                 continue
             # The site's own hosts reach each other directly, also where that way leads through the gateway.
@@ -194,7 +174,7 @@ class _Renderer:
         """
         lines = []
         for forward in self.policy.forwards:
-            ports = _common(merge_ports(forward.to_ports), self.management_ports) if forward.protocol == "tcp" else []
+            ports = intersect(merge_ports(forward.to_ports), self.management_ports) if forward.protocol == "tcp" else ()
             if not ports:
                 continue
             keyword = _KEYWORD[forward.family]
@@ -219,7 +199,7 @@ class _Renderer:
         family = "ipv6" if ":" in connection.client else "ipv4"
         if self.options.enforcement == "scoped":
             governed = merge_ports(self.policy.governed.inbound.get("tcp", ()))
-            needed = _within(connection.port, subtract_ports(governed, self.management_ports))
+            needed = _within(connection.port, subtract(governed, self.management_ports))
         else:
             covered = _within(connection.port, self.management_ports)
             needed = not (covered and _covers(self.policy.management.sources, connection.client))
@@ -370,7 +350,7 @@ def _titled(identifier: str, comment: str) -> str:
     return f"{identifier}: {comment}" if comment else identifier
 
 
-def _ports(ranges: Ranges) -> str:
+def _ports(ranges: Intervals) -> str:
     texts = [str(first) if first == last else f"{first}-{last}" for first, last in ranges]
     return texts[0] if len(texts) == 1 else "{ " + ", ".join(texts) + " }"
 
@@ -412,7 +392,7 @@ def _merge_addresses(addresses: Texts) -> t.List[str]:
     return [str(network.network_address if network.num_addresses == 1 else network) for network in merged]
 
 
-def _within(port: int, ranges: Ranges) -> bool:
+def _within(port: int, ranges: Intervals) -> bool:
     return any(first <= port <= last for first, last in ranges)
 
 

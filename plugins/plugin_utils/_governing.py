@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.playout.firewall.plugins.plugin_utils._addresses import ANY, merge
+from ansible_collections.playout.firewall.plugins.plugin_utils._addresses import ANY
 from ansible_collections.playout.firewall.plugins.plugin_utils._catalogue import BACKED_PLATFORMS
 from ansible_collections.playout.firewall.plugins.plugin_utils._fleet import Host
 from ansible_collections.playout.firewall.plugins.plugin_utils._flows import FlowGroup, Flows, Lines, services_by_port
@@ -28,7 +28,7 @@ def govern(flows: Flows, topology: Topology, builders: Builders) -> None:
 
 
 def _govern_transit(builders: Builders, gateway: Host, listener: End, lines: Lines) -> None:
-    for name, addresses in merge(listener.addresses).items():
+    for name, addresses in listener.networks.items():
         for line in static_lines(lines, gateway, listener):
             builders[gateway].govern_transit(name, line.protocol, line.ports, (ANY,), addresses)
 

@@ -70,7 +70,7 @@ class Inbound:
                 sources = merge_texts(name, frozenset({sources, *self._hairpin_sources(way)}))
             for line in static_lines(flow.lines, host, flow.listener):
                 builder.allow("in", name, line.protocol, flow.service.id, line.ports, sources)
-        own = tuple(address for part in merge(host.addresses).values() for address in part)
+        own = tuple(address for part in flow.listener.networks.values() for address in part)
         track(builder, flow, ((line, line.ports) for line in flow.lines), own)
 
     def open_gateways(
@@ -80,7 +80,7 @@ class Inbound:
 
         Return where its initiators find the listener, and the gateways by which they do.
         """
-        inside = merge(flow.listener.addresses)
+        inside = flow.listener.networks
         targets: dict[Target, None] = {}
         # Where nobody has to name the initiators their families need not be known.
         for name in families or inside:
@@ -107,7 +107,7 @@ class Inbound:
     def _open(self, flow: FlowGroup, host: Host, way: Way, name: str, sources: Texts) -> list[Target]:
         """Let one family of a flow through one gateway."""
         gateway = t.cast(Gateway, host.gateway)
-        inside = merge(flow.listener.addresses).get(name)
+        inside = flow.listener.networks.get(name)
         if inside is None:
             message = f"is needed: {flow.service.id} of this host passes the gateway {host.name}"
             self.problems.error(flow.listener.name, "playout_addresses", message)

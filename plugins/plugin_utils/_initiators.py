@@ -24,9 +24,6 @@ class Found:
     groups: tuple[Group, ...] = ()
     local: bool = False
 
-    def __bool__(self) -> bool:
-        return self.local or bool(self.groups)
-
 
 @dataclass(frozen=True)
 class _Pool:
@@ -81,7 +78,7 @@ class Initiators:
         # Networks declare no features; what senders declare, the listener declares for them.
         declared = self.fleet.uses(service, listener, "sender")
         parties = self.party_ends(listener.networks.get(role, ())) if declared else ()
-        is_initiator = role in listener.roles and self.fleet.uses(service, listener, "sender")
+        is_initiator = role in listener.roles and declared
         used = listener.peers.get(listener_role)
         local = is_initiator and all(names is None or listener.name in names for names in (allowed, used))
         groups = tuple(group for group in (shared, self.group((*special.ends, *parties))) if group.ends)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from ansible_collections.playout.firewall.plugins.module_utils._policy import Policy
-from ansible_collections.playout.firewall.plugins.plugin_utils._addresses import Texts, merge, spell
+from ansible_collections.playout.firewall.plugins.plugin_utils._addresses import Texts, spell
 from ansible_collections.playout.firewall.plugins.plugin_utils._catalogue import BACKED_PLATFORMS, Document, Source
 from ansible_collections.playout.firewall.plugins.plugin_utils._fleet import ALL_SYSTEMS, Fleet, Host
 from ansible_collections.playout.firewall.plugins.plugin_utils._flows import FlowGroup
@@ -51,7 +51,7 @@ class PlannedFlow:
             "listener_role": flow.listener_role,
             "listener": flow.listener.name,
             "listener_site": flow.listener.site,
-            "listener_addresses": list(spell(merge(flow.listener.addresses))),
+            "listener_addresses": list(spell(flow.listener.networks)),
             "relation": flow.relation.value,
             "protocol": self.line.protocol,
             "ports": list(self.line.ports.texts()),

@@ -127,22 +127,29 @@ class _Unplanned:
         seen = [parse_network(entry) for entries in networks.values() for entry in entries if entry != ANY]
         policy = self.plan.policies[gateway.name]
         routed = self.topology.relation(host.site, gateway.site) is Relation.ROUTED
-        if not seen:
-            return
-        for forward in policy.forwards if not routed else ():
+        if not routed:
+            yield from self._at_forwards(policy, gateway, seen)
+        families = {family(network) for network in seen}
+        if not routed and t.cast(Gateway, gateway.gateway).nat:
+            families.discard("ipv4")
+        yield from self._in_transit(policy, gateway, seen, families)
+
+    def _at_forwards(self, policy: Policy, gateway: Host, seen: list[Network]) -> t.Iterator[Probe]:
+        """Yield the outside ports that a gateway translates and lets others through to."""
+        for forward in policy.forwards if seen else ():
             to = _ports(forward.to_ports)
-            opened = self._opened(policy, ("forward", "ipv4", forward.protocol), seen, forward.to_address)
-            shut = to - opened
+            shut = to - self._opened(policy, ("forward", "ipv4", forward.protocol), seen, forward.to_address)
             moved = forward.external_ports != forward.to_ports
             outside = forward.external_ports if moved and shut else shut.texts()
             listener = self.by_address.get((gateway.site, forward.to_address))
             for address, part in itertools.product(forward.external_addresses, outside):
                 own_port = to.ranges[0][0] if moved else None
                 yield _probe(listener, address, forward.protocol, part, "blocked", listener_port=own_port)
-        translated = t.cast(Gateway, gateway.gateway).nat and not routed
+
+    def _in_transit(self, policy: Policy, gateway: Host, seen: list[Network], families: set[str]) -> t.Iterator[Probe]:
+        """Yield the listeners' own ports that a gateway governs and lets others through to."""
         for transit in policy.governed.forward:
-            families = {family(network) for network in seen}
-            if transit.sources != (ANY,) or transit.family not in families or (translated and transit.family == "ipv4"):
+            if transit.sources != (ANY,) or transit.family not in families:
                 continue
             for address in transit.destinations:
                 opened = self._opened(policy, ("forward", transit.family, transit.protocol), seen, address)

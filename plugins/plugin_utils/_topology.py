@@ -42,6 +42,11 @@ class End:
     site: str | None = None
     host: Host | None = None
 
+    @cached_property
+    def networks(self) -> dict[str, Texts]:
+        """Family -> its own addresses as text: every flow to it and every gateway before it asks."""
+        return merge(self.addresses)
+
 
 @dataclass(frozen=True, eq=False)
 class Group:

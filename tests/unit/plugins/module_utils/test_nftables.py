@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.playout.firewall.plugins.module_utils._intervals import subtract
 from ansible_collections.playout.firewall.plugins.module_utils._nftables import (
     Connection,
     Options,
     merge_ports,
     render,
-    subtract_ports,
 )
 from ansible_collections.playout.firewall.plugins.module_utils._policy import Policy
 from hypothesis import given
@@ -70,7 +70,7 @@ def test_merged_ports_are_the_same_ports_without_overlap_or_touch(ranges: list[t
 @given(RANGES, RANGES)
 def test_subtracted_ports_are_gone_and_no_others(left: list[tuple[int, int]], right: list[tuple[int, int]]) -> None:
     texts = [[f"{first}-{last}" for first, last in ranges] for ranges in (left, right)]
-    assert _ports(subtract_ports(merge_ports(texts[0]), merge_ports(texts[1]))) == _ports(left) - _ports(right)
+    assert _ports(subtract(merge_ports(texts[0]), merge_ports(texts[1]))) == _ports(left) - _ports(right)
 
 
 def test_overlapping_ports_and_networks_become_what_nft_accepts() -> None:

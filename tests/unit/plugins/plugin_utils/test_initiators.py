@@ -54,7 +54,7 @@ def test_a_listener_is_no_member_of_its_own_group() -> None:
 
 def test_nobody_is_found_where_nobody_is() -> None:
     found = find(initiators(FLEET), "cms1", "cayin_web", "cayin_operator")
-    assert not found
+    assert not found.local
     assert not found.groups
 
 
