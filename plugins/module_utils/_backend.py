@@ -10,8 +10,8 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ansible_collections.playout.firewall.plugins.module_utils._command import Run
-from ansible_collections.playout.firewall.plugins.module_utils._nftables import Options
 from ansible_collections.playout.firewall.plugins.module_utils._policy import Policy
+from ansible_collections.playout.firewall.plugins.module_utils._statements import Options
 
 BACKENDS = ("auto", "nftables", "firewalld", "ufw", "iptables")
 _AVAILABLE = ("nftables",)

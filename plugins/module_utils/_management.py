@@ -9,7 +9,7 @@ import ipaddress
 import os
 import typing as t
 
-from ansible_collections.playout.firewall.plugins.module_utils._nftables import Connection
+from ansible_collections.playout.firewall.plugins.module_utils._statements import Connection
 
 _VARIABLE = "SSH_CONNECTION"
 _GENERATIONS = 64

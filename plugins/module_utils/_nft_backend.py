@@ -13,9 +13,10 @@ from ansible_collections.playout.firewall.plugins.module_utils._backend import B
 from ansible_collections.playout.firewall.plugins.module_utils._command import Run
 from ansible_collections.playout.firewall.plugins.module_utils._nft_conflicts import conflicts
 from ansible_collections.playout.firewall.plugins.module_utils._nft_state import Nft, Ruleset
-from ansible_collections.playout.firewall.plugins.module_utils._nftables import REMOVAL, TABLE, Options, render
+from ansible_collections.playout.firewall.plugins.module_utils._nftables import REMOVAL, TABLE, render
 from ansible_collections.playout.firewall.plugins.module_utils._persist import RULESET, BootFile, Persistence
 from ansible_collections.playout.firewall.plugins.module_utils._policy import Policy
+from ansible_collections.playout.firewall.plugins.module_utils._statements import Options
 
 
 @dataclass(frozen=True)

@@ -144,9 +144,9 @@ from ansible_collections.playout.firewall.plugins.module_utils._command import S
 from ansible_collections.playout.firewall.plugins.module_utils._management import connection_in_use
 from ansible_collections.playout.firewall.plugins.module_utils._nft_backend import NftablesBackend
 from ansible_collections.playout.firewall.plugins.module_utils._nft_state import Nft, NftError
-from ansible_collections.playout.firewall.plugins.module_utils._nftables import Options
 from ansible_collections.playout.firewall.plugins.module_utils._persist import Persistence
 from ansible_collections.playout.firewall.plugins.module_utils._policy import Policy, PolicyError
+from ansible_collections.playout.firewall.plugins.module_utils._statements import Options
 
 _MAXIMUM_TIMEOUT = 3600
 

@@ -26,9 +26,9 @@ from ansible_collections.playout.firewall.plugins.module_utils import _backend, 
 from ansible_collections.playout.firewall.plugins.module_utils._command import run
 from ansible_collections.playout.firewall.plugins.module_utils._nft_backend import NftablesBackend
 from ansible_collections.playout.firewall.plugins.module_utils._nft_state import Nft, NftError
-from ansible_collections.playout.firewall.plugins.module_utils._nftables import Options
 from ansible_collections.playout.firewall.plugins.module_utils._persist import Persistence
 from ansible_collections.playout.firewall.plugins.module_utils._policy import Policy
+from ansible_collections.playout.firewall.plugins.module_utils._statements import Options
 
 _SECONDS = 1.0
 

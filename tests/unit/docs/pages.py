@@ -24,7 +24,8 @@ from ansible.inventory.manager import InventoryManager
 from ansible.parsing.dataloader import DataLoader
 from ansible.vars.hostvars import HostVars
 from ansible.vars.manager import VariableManager
-from ansible_collections.playout.firewall.plugins.module_utils._nftables import REMOVAL, Options, render
+from ansible_collections.playout.firewall.plugins.module_utils._nftables import REMOVAL, render
+from ansible_collections.playout.firewall.plugins.module_utils._statements import Options
 from ansible_collections.playout.firewall.plugins.plugin_utils import _hostvars
 from ansible_collections.playout.firewall.plugins.plugin_utils._catalogue_files import CatalogueError, load_catalogue
 from ansible_collections.playout.firewall.plugins.plugin_utils._matrix_markdown import render_markdown

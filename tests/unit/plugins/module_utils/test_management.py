@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.playout.firewall.plugins.module_utils._management import connection_in_use, parse
-from ansible_collections.playout.firewall.plugins.module_utils._nftables import Connection
+from ansible_collections.playout.firewall.plugins.module_utils._statements import Connection
 
 
 def _process(proc: Path, pid: int, parent: int, environment: str = "", name: str = "sh") -> None:

@@ -15,9 +15,10 @@ from ansible_collections.playout.firewall.plugins.module_utils._backend import B
 from ansible_collections.playout.firewall.plugins.module_utils._command import Result
 from ansible_collections.playout.firewall.plugins.module_utils._nft_backend import NftablesBackend
 from ansible_collections.playout.firewall.plugins.module_utils._nft_state import Nft, Ruleset
-from ansible_collections.playout.firewall.plugins.module_utils._nftables import REMOVAL, Options
+from ansible_collections.playout.firewall.plugins.module_utils._nftables import REMOVAL
 from ansible_collections.playout.firewall.plugins.module_utils._persist import RULESET, Persistence
 from ansible_collections.playout.firewall.plugins.module_utils._policy import Policy
+from ansible_collections.playout.firewall.plugins.module_utils._statements import Options
 
 OURS = {"table": {"family": "inet", "name": "playout_firewall"}}
 

@@ -12,13 +12,9 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.playout.firewall.plugins.module_utils._intervals import subtract
-from ansible_collections.playout.firewall.plugins.module_utils._nftables import (
-    Connection,
-    Options,
-    merge_ports,
-    render,
-)
+from ansible_collections.playout.firewall.plugins.module_utils._nftables import render
 from ansible_collections.playout.firewall.plugins.module_utils._policy import Policy
+from ansible_collections.playout.firewall.plugins.module_utils._statements import Connection, Options, merge_ports
 from hypothesis import given
 from hypothesis import strategies as st
 
