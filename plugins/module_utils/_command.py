@@ -34,12 +34,16 @@ Run = t.Callable[[t.Sequence[str], str], Result]
 
 def run(arguments: t.Sequence[str], text: str = "") -> Result:
     """Run a program to its end, in the C locale."""
-    environment = dict(os.environ, LC_ALL="C", PATH=f"{os.environ.get('PATH', '')}:{SYSTEM_PATH}".lstrip(":"))
     try:
         # The core knows no module whose run_command it could call.
         done = subprocess.run(  # pylint: disable=ansible-bad-function
-            list(arguments), input=text.encode(), env=environment, check=False, capture_output=True
+            list(arguments), input=text.encode(), env=environment(), check=False, capture_output=True
         )
     except FileNotFoundError as error:
         return Result(127, "", str(error))
     return Result(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
+
+
+def environment() -> t.Dict[str, str]:
+    """Return the environment in which the target's programs run: they are found, and their messages are English."""
+    return dict(os.environ, LC_ALL="C", PATH=f"{os.environ.get('PATH', '')}:{SYSTEM_PATH}".lstrip(":"))

@@ -1,0 +1,73 @@
+# Copyright (c) 2026, playout.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Changes of several steps that must not end half way: they run in a session of their own, to their end or back."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+
+from ansible_collections.playout.firewall.plugins.module_utils import _lock
+from ansible_collections.playout.firewall.plugins.module_utils._backend import BackendError
+from ansible_collections.playout.firewall.plugins.module_utils._command import environment
+from ansible_collections.playout.firewall.plugins.module_utils._confirm import DIRECTORY
+
+_UNDONE, _STUCK = 1, 2
+# Output goes to files: a pipe to a process that was killed would end the script in its middle.
+_RUNNER = f"""
+cd "$1" || exit {_STUCK}
+sh -eu script >log 2>&1 </dev/null && exit 0
+sh undo >undo.log 2>&1 </dev/null && exit {_UNDONE}
+exit {_STUCK}
+"""
+
+
+def carry_out(script: str, undo: str, directory: str = DIRECTORY) -> None:
+    """Run a shell script to its end, whatever becomes of this process; a step that fails ends it and has it undone.
+
+    :param script: is run by ``sh -eu``.
+    :param undo: brings the old state back from wherever the script ended.
+    :param directory: of root, on a file system that a reboot empties.
+    :raises BackendError: with what the step said that failed, and which state stands.
+    """
+    os.makedirs(directory, mode=0o700, exist_ok=True)
+    place = tempfile.mkdtemp(prefix="change-", dir=directory)
+    _write(os.path.join(place, "script"), script)
+    _write(os.path.join(place, "undo"), undo)
+    done = subprocess.run(  # pylint: disable=ansible-bad-function
+        ["/bin/sh", "-c", _RUNNER, "playout-firewall", place],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=environment(),
+        cwd="/",
+        start_new_session=True,
+        pass_fds=_lock.held(),
+        check=False,
+    )
+    said = {name: _read(os.path.join(place, name)) for name in ("log", "undo.log")}
+    shutil.rmtree(place, ignore_errors=True)
+    if done.returncode == 0:
+        return
+    if done.returncode == _UNDONE:
+        raise BackendError(f"the rules were refused, the old ones stand: {said['log']}")
+    raise BackendError(
+        f"the rules were refused ({said['log']}), and the way back failed too ({said['undo.log']}): look at the host's "
+        "firewall before anything else"
+    )
+
+
+def _write(path: str, text: str) -> None:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as stream:
+        stream.write(text)
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as handle:
+            return handle.read().strip()
+    except OSError:
+        return ""
