@@ -10,6 +10,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ansible_collections.playout.firewall.plugins.module_utils._command import Run
+from ansible_collections.playout.firewall.plugins.module_utils._persist import Loader
 from ansible_collections.playout.firewall.plugins.module_utils._policy import Policy
 from ansible_collections.playout.firewall.plugins.module_utils._statements import Options
 
@@ -59,13 +60,13 @@ class Undo:
 class Change:
     """What a backend would do: decided once, in memory, and then carried out or only shown.
 
-    ``live`` and ``boot`` say whether the rules in force and the files for the next boot would change; ``plan`` is the
-    backend's own.
+    ``live`` and ``stored`` say whether the rules in force, and what the firewall's own program loads at boot, would
+    change; ``loader`` is what a unit of ours has to load at boot, if anything; ``plan`` is the backend's own.
     """
 
     live: bool
-    boot: bool
-    persistent: bool
+    stored: bool = False
+    loader: t.Optional[Loader] = None
     diff: t.List[t.Dict[str, str]] = field(default_factory=list)
     warnings: t.List[str] = field(default_factory=list)
     plan: t.Any = None
@@ -88,8 +89,5 @@ class Backend(t.Protocol):
     def apply(self, change: Change) -> None:
         """Change the rules in force, all or nothing, also when this process is killed meanwhile."""
 
-    def prepare(self, change: Change) -> None:
-        """Write what ``persist`` needs beside the files it replaces, so that a full disk shows before anything changes."""
-
-    def persist(self, change: Change) -> None:
-        """Change what the next boot loads."""
+    def store(self, change: Change) -> None:
+        """Change what the firewall's own program loads at boot, all or nothing; nothing to do without one."""

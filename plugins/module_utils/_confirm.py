@@ -18,16 +18,19 @@ import subprocess
 import time
 import typing as t
 
+from ansible_collections.playout.firewall.plugins.module_utils import _undo
+from ansible_collections.playout.firewall.plugins.module_utils._backend import Undo
+from ansible_collections.playout.firewall.plugins.module_utils._command import environment
+
 DIRECTORY = "/run/playout-firewall"
 
-_PENDING, _CONFIRMED, _ROLLING_BACK, _ROLLED_BACK, _UNDO = "pending", "confirmed", "rolling-back", "rolled-back", "undo"
+_PENDING, _CONFIRMED, _ROLLING_BACK, _ROLLED_BACK = "pending", "confirmed", "rolling-back", "rolled-back"
 # The sleep is relative, so that setting the clock neither shortens nor stretches it.
 _TIMER = f"""(
 sleep "$1"
 cd "$2" || exit
 mv {_PENDING} {_ROLLING_BACK} || exit
-shift 2
-"$@" {_UNDO}
+sh {_undo.SCRIPT} >{_undo.LOG} 2>&1
 mv {_ROLLING_BACK} {_ROLLED_BACK}
 ) &
 """
@@ -43,21 +46,22 @@ class TooLate(ConfirmError):
     """The timer was first: the old rules are in force again."""
 
 
-def arm(seconds: int, command: t.Sequence[str], undo: str, directory: str = DIRECTORY) -> str:
-    """Start the timer that runs ``command`` with a file that holds ``undo``; return the token to confirm with."""
+def arm(seconds: int, undos: t.Sequence[Undo], directory: str = DIRECTORY) -> str:
+    """Start the timer that goes these ways back; return the token to confirm with."""
     os.makedirs(directory, mode=0o700, exist_ok=True)
     token = secrets.token_hex(16)
     path = os.path.join(directory, token)
     os.mkdir(path, 0o700)
-    _write(os.path.join(path, _UNDO), undo)
-    _write(os.path.join(path, _PENDING), str(time.monotonic() + seconds))
+    _undo.write(undos, path)
+    _undo.write_private(os.path.join(path, _PENDING), str(time.monotonic() + seconds))
     # It must outlive this process, its session and its pipes, which a module's run_command would wait for.
     subprocess.run(  # pylint: disable=ansible-bad-function
-        ["/bin/sh", "-c", _TIMER, "playout-firewall", str(seconds), path, *command],
+        ["/bin/sh", "-c", _TIMER, "playout-firewall", str(seconds), path],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         cwd="/",
+        env=environment(),
         start_new_session=True,
         check=True,
     )
@@ -110,11 +114,6 @@ def _left(path: str) -> float:
         except (OSError, ValueError):
             continue
     return -float("inf")
-
-
-def _write(path: str, text: str) -> None:
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as stream:
-        stream.write(text)
 
 
 def _remove(path: str, directory: str) -> None:

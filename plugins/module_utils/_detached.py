@@ -14,6 +14,7 @@ from ansible_collections.playout.firewall.plugins.module_utils import _lock
 from ansible_collections.playout.firewall.plugins.module_utils._backend import BackendError
 from ansible_collections.playout.firewall.plugins.module_utils._command import environment
 from ansible_collections.playout.firewall.plugins.module_utils._confirm import DIRECTORY
+from ansible_collections.playout.firewall.plugins.module_utils._undo import write_private
 
 _UNDONE, _STUCK = 1, 2
 # Output goes to files: a pipe to a process that was killed would end the script in its middle.
@@ -35,8 +36,8 @@ def carry_out(script: str, undo: str, directory: str = DIRECTORY) -> None:
     """
     os.makedirs(directory, mode=0o700, exist_ok=True)
     place = tempfile.mkdtemp(prefix="change-", dir=directory)
-    _write(os.path.join(place, "script"), script)
-    _write(os.path.join(place, "undo"), undo)
+    write_private(os.path.join(place, "script"), script)
+    write_private(os.path.join(place, "undo"), undo)
     done = subprocess.run(  # pylint: disable=ansible-bad-function
         ["/bin/sh", "-c", _RUNNER, "playout-firewall", place],
         stdin=subprocess.DEVNULL,
@@ -58,11 +59,6 @@ def carry_out(script: str, undo: str, directory: str = DIRECTORY) -> None:
         f"the rules were refused ({said['log']}), and the way back failed too ({said['undo.log']}): look at the host's "
         "firewall before anything else"
     )
-
-
-def _write(path: str, text: str) -> None:
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as stream:
-        stream.write(text)
 
 
 def _read(path: str) -> str:

@@ -54,13 +54,14 @@ class _Table:
         self.elements: t.Dict[str, t.List[t.Any]] = {}
 
 
-def conflicts(policy: Policy, objects: Objects) -> t.List[str]:
+def conflicts(policy: Policy, objects: Objects, spared: t.Collection[t.Tuple[str, str]] = ()) -> t.List[str]:
     """Return one message for each foreign base chain that would drop a planned flow, naming table, chain and rule.
 
     :param objects: the elements of ``nft -j list ruleset``.
+    :param spared: the tables, by family and name, in which our own rules come before what would drop.
     """
     messages = []
-    for table in _tables(objects):
+    for table in _tables(objects, spared):
         for base in table.bases:
             message = _first_conflict(policy, table, base)
             if message:
@@ -161,12 +162,12 @@ def _parts(addresses: t.Sequence[str], subject: Subject) -> Intervals:
     return tuple((int(network.network_address), int(network.broadcast_address)) for network in networks)
 
 
-def _tables(objects: Objects) -> t.List[_Table]:
+def _tables(objects: Objects, spared: t.Collection[t.Tuple[str, str]]) -> t.List[_Table]:
     tables: t.Dict[t.Tuple[str, str], _Table] = {}
     for entry in objects:
         kind, body = next(iter(entry.items()))
         family, name = body.get("family"), body.get("name" if kind == "table" else "table")
-        if family not in _FAMILIES or (family, name) == ("inet", TABLE):
+        if family not in _FAMILIES or (family, name) == ("inet", TABLE) or (family, name) in spared:
             continue
         table = tables.setdefault((family, name), _Table(family, name))
         if kind == "table":

@@ -28,7 +28,7 @@ _NAMESPACES = (
     ("unshare", "--user", "--map-root-user", "--net", "--"),
 )
 
-Objects = t.List[t.Dict[str, t.Any]]
+Objects = t.Sequence[t.Mapping[str, t.Any]]
 
 
 class NftError(RuntimeError):
@@ -43,15 +43,22 @@ class Listing:
     text: str
 
 
-@dataclass(frozen=True)
-class Ruleset:
-    """Everything nft shows of this network namespace, as its JSON has it."""
+def read_ruleset(run: Run) -> t.Optional[Objects]:
+    """Return everything that nft shows of this network namespace, in one reading; None where nft is not installed.
 
-    objects: Objects
-
-    def ours(self) -> t.Mapping[str, t.Any]:
-        """Return the normalised objects of our table; empty when there is none."""
-        return normalise(self.objects, TABLE)
+    :raises NftError: where nft may not read, or knows no JSON.
+    """
+    result = run(["nft", "-j", "list", "ruleset"], "")
+    if result.code == 127:
+        return None
+    if result.code < 0:
+        raise NftError(
+            f"nft ended by signal {-result.code} while it listed the ruleset: another, newer nft may have written "
+            "it; use the same version everywhere on this host"
+        )
+    if result.code:
+        raise NftError(f"nft cannot list the ruleset (root is needed, and nft with JSON): {result.reason}")
+    return _parse(result.out)
 
 
 class Nft:
@@ -60,23 +67,6 @@ class Nft:
     def __init__(self, run: Run, binary: str = "nft") -> None:
         self._run = run
         self.binary = binary
-
-    def ruleset(self) -> Ruleset:
-        """Return everything there is, in one reading.
-
-        :raises NftError: where nft is missing, may not read, or knows no JSON.
-        """
-        result = self._run([self.binary, "-j", "list", "ruleset"], "")
-        if result.code == 127:
-            raise NftError("nft is not installed: install the package 'nftables'")
-        if result.code < 0:
-            raise NftError(
-                f"nft ended by signal {-result.code} while it listed the ruleset: another, newer nft may have written "
-                "it; use the same version everywhere on this host"
-            )
-        if result.code:
-            raise NftError(f"nft cannot list the ruleset (root is needed, and nft with JSON): {result.reason}")
-        return Ruleset(_parse(result.out))
 
     def text(self) -> str:
         """Return our live table as text; empty when there is none."""

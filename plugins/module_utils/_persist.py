@@ -1,10 +1,11 @@
 # Copyright (c) 2026, playout.firewall contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What brings our table back after a reboot, and after the distribution's nftables service flushed everything.
+"""What brings our rules back after a reboot, and after the distribution's service flushed everything.
 
-A unit of our own, because nftables.service may be disabled, and a drop-in for that service, because its file usually
-begins with ``flush ruleset``. Files only, so that it works in an image as well; every file is replaced in one step.
+A unit of our own, because the distribution's may be disabled, and a drop-in for each of the distribution's services
+that flushes rules when it starts. Files only, so that it works in an image as well. All files are first written beside
+those they replace, where a full disk shows, and then put in place; when one cannot be, the old ones are put back.
 """
 
 from __future__ import annotations
@@ -16,14 +17,18 @@ from dataclasses import dataclass
 from ansible_collections.playout.firewall.plugins.module_utils._command import Run
 
 DIRECTORY = "etc/playout-firewall"
-RULESET = f"{DIRECTORY}/ruleset.nft"
+# What backends load at boot: a text for nft, or a script for those that take several steps.
+NFT_RULES, SCRIPT_RULES = RULES = (f"{DIRECTORY}/ruleset.nft", f"{DIRECTORY}/ruleset.sh")
+UNIT_NAME = "playout-firewall.service"
 _UNITS = "etc/systemd/system"
-UNIT = f"{_UNITS}/playout-firewall.service"
-DROP_IN = f"{_UNITS}/nftables.service.d/playout-firewall.conf"
-ENABLED = f"{_UNITS}/sysinit.target.wants/playout-firewall.service"
+UNIT = f"{_UNITS}/{UNIT_NAME}"
+ENABLED = f"{_UNITS}/sysinit.target.wants/{UNIT_NAME}"
+
+# Whoever flushes rules that a backend of ours loads; also where drop-ins of an earlier backend are looked for.
+SERVICES = ("nftables", "netfilter-persistent", "iptables", "ip6tables", "ufw")
 
 _MANAGERS = ("lib/systemd/systemd", "usr/lib/systemd/systemd")
-_PRIVATE, _PUBLIC, _LINK = 0o600, 0o644, None
+PRIVATE, PUBLIC, LINK = 0o600, 0o644, None
 
 _UNIT_TEXT = """\
 # Written by playout.firewall; changes are overwritten.
@@ -31,27 +36,31 @@ _UNIT_TEXT = """\
 Description=Firewall rules of the playout plan
 DefaultDependencies=no
 Wants=network-pre.target
-After=nftables.service
+After={services}
 Before=network-pre.target shutdown.target
 Conflicts=shutdown.target
-ConditionPathExists=/{ruleset}
+ConditionPathExists=/{rules}
 
 [Service]
 Type=oneshot
 RemainAfterExit=yes
-{modules}ExecStart={nft} -f /{ruleset}
-ExecReload={nft} -f /{ruleset}
+{modules}ExecStart={load}
+ExecReload={load}
 
 [Install]
 WantedBy=sysinit.target
 """
 
 _DROP_IN_TEXT = """\
-# Written by playout.firewall: the service's own file may flush every table, ours included.
+# Written by playout.firewall: this service may flush every rule, ours included.
 [Service]
-ExecStartPost=-{nft} -f /{ruleset}
-ExecReload=-{nft} -f /{ruleset}
+ExecStartPost=-{load}
+ExecReload=-{load}
 """
+
+
+class PersistError(RuntimeError):
+    """The files for the next boot cannot be written; the old ones are in place."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +70,30 @@ class BootFile:
     path: str
     content: str
     mode: t.Optional[int]
+
+
+@dataclass(frozen=True)
+class Loader:
+    """What a backend wants at boot: its rules in one file, the command that loads them, and after which services.
+
+    ``modules`` are kernel modules that the rules need.
+    """
+
+    rules: BootFile
+    command: t.Sequence[str]
+    services: t.Sequence[str]
+    modules: t.Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Differences:
+    """The files to write, the rules first and what reads them last, and the paths to remove, in reverse."""
+
+    write: t.Sequence[BootFile] = ()
+    remove: t.Sequence[str] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.write or self.remove)
 
 
 class Persistence:
@@ -75,47 +108,68 @@ class Persistence:
         """Whether this host's init system will read what is written here."""
         return any(os.path.exists(self._at(path)) for path in (*_MANAGERS, "run/systemd/system"))
 
-    def wanted(self, text: str, nft: str, modules: t.Sequence[str]) -> t.List[BootFile]:
-        """Return the files that load this text at boot, the rules first, what reads them last."""
-        files = [BootFile(RULESET, text, _PRIVATE)]
+    def compare(self, loader: t.Optional[Loader]) -> Differences:
+        """Return what differs from what this loader wants; without one, nothing of ours is to be there."""
+        files = self._wanted(loader) if loader else []
+        wanted = {file.path for file in files}
+        write = [file for file in files if self._read(file.path) != (file.content, file.mode)]
+        return Differences(write, [path for path in self._existing() if path not in wanted])
+
+    def stage(self, differences: Differences) -> None:
+        """Write the new files beside those they replace.
+
+        :raises PersistError: naming the file; nothing has changed.
+        """
+        for file in differences.write:
+            try:
+                self._stage(file)
+            except OSError as error:
+                self.discard(differences)
+                raise PersistError(f"/{file.path} cannot be written: {error.strerror}") from error
+
+    def discard(self, differences: Differences) -> None:
+        """Remove what was staged."""
+        for file in differences.write:
+            _unlink(self._at(_temporary(file.path)))
+        self._remove_empty_directories()
+
+    def commit(self, differences: Differences) -> None:
+        """Put what was staged in place and remove what is to go.
+
+        :raises PersistError: naming the file; the old files are in place again.
+        """
+        paths = [file.path for file in differences.write] + list(differences.remove)
+        for number, path in enumerate(paths):
+            try:
+                self._replace(path, path in differences.remove)
+            except OSError as error:
+                for changed in reversed(paths[:number]):
+                    self._put_back(changed)
+                self.discard(differences)
+                raise PersistError(f"/{path} cannot be replaced: {error.strerror}") from error
+        for path in paths:
+            _unlink(self._at(_former(path)))
+        self._remove_empty_directories()
+        if any(path.startswith(_UNITS) for path in paths):
+            self._reload()
+
+    def _wanted(self, loader: Loader) -> t.List[BootFile]:
+        files = [loader.rules]
         if self.supported:
-            load = f"ExecStartPre=-/sbin/modprobe -a -q {' '.join(modules)}\n" if modules else ""
-            unit = _UNIT_TEXT.format(ruleset=RULESET, nft=nft, modules=load)
-            files.append(BootFile(UNIT, unit, _PUBLIC))
-            files.append(BootFile(DROP_IN, _DROP_IN_TEXT.format(ruleset=RULESET, nft=nft), _PUBLIC))
-            files.append(BootFile(ENABLED, f"/{UNIT}", _LINK))
+            load = " ".join(loader.command)
+            modules = f"ExecStartPre=-/sbin/modprobe -a -q {' '.join(loader.modules)}\n" if loader.modules else ""
+            services = " ".join(f"{name}.service" for name in loader.services)
+            unit = _UNIT_TEXT.format(services=services, rules=loader.rules.path, load=load, modules=modules)
+            files.append(BootFile(UNIT, unit, PUBLIC))
+            files += [BootFile(drop_in(name), _DROP_IN_TEXT.format(load=load), PUBLIC) for name in loader.services]
+            files.append(BootFile(ENABLED, f"/{UNIT}", LINK))
         return files
 
-    def differing(self, files: t.Sequence[BootFile]) -> t.List[BootFile]:
-        """Return those that are absent or not as they should be, in content or mode."""
-        return [file for file in files if self._read(file.path) != (file.content, file.mode)]
-
-    def existing(self) -> t.List[str]:
-        """Return the paths of ours that are there, what reads the rules first."""
-        paths = (ENABLED, DROP_IN, UNIT, RULESET)
-        known = [path for path in paths if os.path.lexists(self._at(path))]
-        return known + [_temporary(path) for path in paths if os.path.lexists(self._at(_temporary(path)))]
-
-    def write(self, files: t.Sequence[BootFile]) -> None:
-        """Write these files, each in one step."""
-        for file in files:
-            self._write(file)
-        if any(file.path != RULESET for file in files):
-            self._reload()
-
-    def remove(self) -> None:
-        """Remove every file of ours and the directories that this leaves empty."""
-        existing = self.existing()
-        for path in existing:
-            os.unlink(self._at(path))
-        for directory in (os.path.dirname(ENABLED), os.path.dirname(DROP_IN), DIRECTORY):
-            try:
-                os.rmdir(self._at(directory))
-            except OSError:
-                # Not there, or somebody else has files in it.
-                continue
-        if any(path.startswith(_UNITS) for path in existing):
-            self._reload()
+    def _existing(self) -> t.List[str]:
+        """Return the paths of ours that are there, what reads the rules first, and what killed runs left."""
+        paths = (ENABLED, *map(drop_in, SERVICES), UNIT, *RULES)
+        left = [name(path) for path in paths for name in (_temporary, _former)]
+        return [path for path in (*paths, *left) if os.path.lexists(self._at(path))]
 
     def _at(self, path: str) -> str:
         return os.path.join(self._root, path)
@@ -124,30 +178,53 @@ class Persistence:
         full = self._at(path)
         try:
             if os.path.islink(full):
-                return os.readlink(full), _LINK
+                return os.readlink(full), LINK
             with open(full, encoding="utf-8", errors="replace") as handle:
                 return handle.read(), os.fstat(handle.fileno()).st_mode & 0o7777
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return None
 
-    def _write(self, file: BootFile) -> None:
-        full, temporary = self._at(file.path), self._at(_temporary(file.path))
-        directory = os.path.dirname(full)
-        os.makedirs(directory, mode=0o700 if file.path == RULESET else 0o755, exist_ok=True)
-        if os.path.lexists(temporary):
-            # Left by a run that was killed here.
-            os.unlink(temporary)
+    def _stage(self, file: BootFile) -> None:
+        temporary = self._at(_temporary(file.path))
+        directory = os.path.dirname(temporary)
+        os.makedirs(directory, mode=0o700 if file.mode == PRIVATE else 0o755, exist_ok=True)
+        # Left by a run that was killed here.
+        _unlink(temporary)
         if file.mode is None:
             os.symlink(file.content, temporary)
+            return
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, file.mode)
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            os.fchmod(handle, file.mode)
+            stream.write(file.content)
+            stream.flush()
+            os.fsync(handle)
+
+    def _replace(self, path: str, remove: bool) -> None:
+        """Put the new file in place, or none, and keep a second name of the old one, which needs no room on a disk."""
+        full = self._at(path)
+        _unlink(self._at(_former(path)))
+        if os.path.lexists(full):
+            os.link(full, self._at(_former(path)), follow_symlinks=False)
+        if remove:
+            _unlink(full)
         else:
-            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, file.mode)
-            with os.fdopen(handle, "w", encoding="utf-8") as stream:
-                os.fchmod(handle, file.mode)
-                stream.write(file.content)
-                stream.flush()
-                os.fsync(handle)
-        os.replace(temporary, full)
-        _sync(directory)
+            os.replace(self._at(_temporary(path)), full)
+        _sync(os.path.dirname(full))
+
+    def _put_back(self, path: str) -> None:
+        if os.path.lexists(self._at(_former(path))):
+            os.replace(self._at(_former(path)), self._at(path))
+        else:
+            _unlink(self._at(path))
+
+    def _remove_empty_directories(self) -> None:
+        for path in (ENABLED, *map(drop_in, SERVICES), f"{DIRECTORY}/"):
+            try:
+                os.rmdir(self._at(os.path.dirname(path)))
+            except OSError:
+                # Not there, or somebody has files in it.
+                continue
 
     def _reload(self) -> None:
         """Make a running systemd read its files again; elsewhere there is nothing to tell."""
@@ -155,8 +232,24 @@ class Persistence:
             self._run(["systemctl", "daemon-reload"], "")
 
 
+def drop_in(service: str) -> str:
+    """Return the path of our drop-in for a service."""
+    return f"{_UNITS}/{service}.service.d/playout-firewall.conf"
+
+
 def _temporary(path: str) -> str:
     return os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.new")
+
+
+def _former(path: str) -> str:
+    return os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.old")
+
+
+def _unlink(path: str) -> None:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return
 
 
 def _sync(directory: str) -> None:

@@ -139,12 +139,13 @@ import json
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.playout.firewall.plugins.module_utils import _backend, _confirm, _kernel
-from ansible_collections.playout.firewall.plugins.module_utils._command import SYSTEM_PATH, run
+from ansible_collections.playout.firewall.plugins.module_utils import _confirm, _engine, _lock
+from ansible_collections.playout.firewall.plugins.module_utils._backend import BackendError, Machine
+from ansible_collections.playout.firewall.plugins.module_utils._command import run
+from ansible_collections.playout.firewall.plugins.module_utils._kernel import KernelError
 from ansible_collections.playout.firewall.plugins.module_utils._management import connection_in_use
-from ansible_collections.playout.firewall.plugins.module_utils._nft_backend import NftablesBackend
-from ansible_collections.playout.firewall.plugins.module_utils._nft_state import Nft, NftError
-from ansible_collections.playout.firewall.plugins.module_utils._persist import Persistence
+from ansible_collections.playout.firewall.plugins.module_utils._managers import AUTO, BACKENDS
+from ansible_collections.playout.firewall.plugins.module_utils._nft_state import NftError, read_ruleset
 from ansible_collections.playout.firewall.plugins.module_utils._policy import Policy, PolicyError
 from ansible_collections.playout.firewall.plugins.module_utils._statements import Options
 
@@ -155,7 +156,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "policy": {"type": "raw"},
-            "backend": {"type": "str", "choices": list(_backend.BACKENDS), "default": "auto"},
+            "backend": {"type": "str", "choices": [AUTO, *BACKENDS], "default": AUTO},
             "enforcement": {"type": "str", "choices": ["scoped", "default_deny"], "default": "scoped"},
             "confirm_timeout": {"type": "int", "default": 0},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
@@ -164,11 +165,13 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        module.exit_json(**_ensure(module))
+        with _lock.exclusive():
+            result = _ensure(module)
     except _confirm.TooLate as error:
         module.fail_json(msg=str(error), _rolled_back=True)
-    except (PolicyError, NftError, _backend.BackendError, _kernel.KernelError, _confirm.ConfirmError) as error:
+    except (PolicyError, NftError, BackendError, KernelError, _confirm.ConfirmError, _lock.LockError) as error:
         module.fail_json(msg=str(error))
+    module.exit_json(**result)
 
 
 def _ensure(module: AnsibleModule) -> t.Dict[str, t.Any]:
@@ -186,38 +189,20 @@ def _ensure(module: AnsibleModule) -> t.Dict[str, t.Any]:
         )
     present = module.params["state"] == "present"
     policy = _policy(module.params["policy"], module.params["enforcement"]) if present else None
-    backend = _open_backend(module, present)
-    if policy is None or (policy.says_nothing and module.params["enforcement"] == "scoped"):
-        change = backend.compare_absent()
-    else:
-        _kernel.require(policy)
-        change = backend.compare(policy, Options(module.params["enforcement"], connection_in_use()))
-    result: t.Dict[str, t.Any] = {"changed": change.live or change.boot, "backend": backend.name}
-    result["persistent"] = change.persistent
+    options = Options(module.params["enforcement"], connection_in_use())
+    machine = Machine(run, read_ruleset(run))
+    work = _engine.plan_work(machine, _engine.Wish(policy, options, module.params["backend"]))
+    result: t.Dict[str, t.Any] = {"changed": work.changed, "backend": work.backend, "persistent": work.persistent}
     if policy is not None:
         result.update(digest=policy.to_dict()["digest"], rules=len(policy.rules), forwards=len(policy.forwards))
     if module._diff:
-        result["diff"] = change.diff
-    if not module.check_mode:
-        result.update(_carry_out(backend, change, module.params["confirm_timeout"]))
-    for warning in change.warnings:
+        result["diff"] = work.diff
+    if not module.check_mode and work.changed:
+        token = _engine.carry_out(work, machine, module.params["confirm_timeout"])
+        result.update({"_confirm": token} if token else {})
+    for warning in work.warnings:
         module.warn(warning)
     return result
-
-
-def _carry_out(backend: _backend.Backend, change: _backend.Change, confirm_timeout: int) -> t.Dict[str, t.Any]:
-    """Change the rules in force, then what the next boot loads; killed in between, the next run does the rest."""
-    _confirm.tidy()
-    if change.live and confirm_timeout:
-        undo = backend.undo()
-        token = _confirm.arm(confirm_timeout, undo.command, undo.text)
-        backend.apply(change)
-        return {"_confirm": token}
-    if change.live:
-        backend.apply(change)
-    if change.boot:
-        backend.persist(change)
-    return {}
 
 
 def _policy(given: t.Any, enforcement: str) -> Policy:
@@ -237,18 +222,6 @@ def _policy(given: t.Any, enforcement: str) -> Policy:
             "set playout_management to the networks that may use SSH, WinRM and RDP"
         )
     return policy
-
-
-def _open_backend(module: AnsibleModule, present: bool) -> _backend.Backend:
-    """Read the host's firewall, once, and return the backend that will serve it."""
-    binary = module.get_bin_path("nft", opt_dirs=SYSTEM_PATH.split(":"))
-    if binary is None:
-        raise NftError("nft is not installed: install the package 'nftables'")
-    nft = Nft(run, binary)
-    ruleset = nft.ruleset()
-    # What we once wrote can be removed whoever owns the firewall by now.
-    _backend.choose(module.params["backend"], _backend.active_managers(ruleset.objects, run) if present else [])
-    return NftablesBackend(nft, ruleset, Persistence(run), run)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Runs on a host of the lab: the module's own backend, without Ansible around it, and probes.
 
-    host_driver.py compare|apply|try|absent   {policy, enforcement} as JSON on stdin; the change as JSON on stdout
+    host_driver.py compare|apply|try   {policy, enforcement, backend} as JSON on stdin; the change as JSON on stdout
+    host_driver.py absent              the change as JSON on stdout
     host_driver.py probe                      [[protocol, address, port], ...] on stdin; one word each on stdout
 
 ``try`` changes the rules in force for a second, in which nobody confirms them.
@@ -22,13 +23,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[3] / ".build" / "collections"))
 
-from ansible_collections.playout.firewall.plugins.module_utils import _backend, _confirm, _kernel
+from ansible_collections.playout.firewall.plugins.module_utils import _engine, _kernel
+from ansible_collections.playout.firewall.plugins.module_utils._backend import BackendError, Machine
 from ansible_collections.playout.firewall.plugins.module_utils._command import run
-from ansible_collections.playout.firewall.plugins.module_utils._nft_backend import NftablesBackend
-from ansible_collections.playout.firewall.plugins.module_utils._nft_state import Nft, NftError
-from ansible_collections.playout.firewall.plugins.module_utils._persist import Persistence
+from ansible_collections.playout.firewall.plugins.module_utils._nft_state import NftError, read_ruleset
 from ansible_collections.playout.firewall.plugins.module_utils._policy import Policy
-from ansible_collections.playout.firewall.plugins.module_utils._statements import Options
+from ansible_collections.playout.firewall.plugins.module_utils._statements import Connection, Options
 
 _SECONDS = 1.0
 
@@ -41,29 +41,24 @@ def main(action: str) -> None:
         return
     try:
         print(json.dumps(_ensure(action)))
-    except (NftError, _backend.BackendError, _kernel.KernelError) as error:
+    except (NftError, BackendError, _kernel.KernelError) as error:
         print(json.dumps({"error": str(error)}))
 
 
 def _ensure(action: str) -> dict[str, object]:
-    nft = Nft(run)
-    ruleset = nft.ruleset()
-    backend = NftablesBackend(nft, ruleset, Persistence(run), run)
-    if action == "absent":
-        change = backend.compare_absent()
-    else:
+    wish = _engine.Wish(None)
+    if action != "absent":
         wanted = json.load(sys.stdin)
-        policy = Policy.from_dict(wanted["policy"])
-        _kernel.require(policy)
-        change = backend.compare(policy, Options(wanted["enforcement"]))
-    if action == "try":
-        undo = backend.undo()
-        _confirm.arm(1, undo.command, undo.text)
-    if action != "compare" and change.live:
-        backend.apply(change)
-    if action in ("apply", "absent") and change.boot:
-        backend.persist(change)
-    return {"live": change.live, "boot": change.boot, "diff": change.diff}
+        connection = Connection(**wanted["connection"]) if wanted.get("connection") else None
+        options = Options(wanted["enforcement"], connection)
+        wish = _engine.Wish(Policy.from_dict(wanted["policy"]), options, wanted.get("backend", "auto"))
+    machine = Machine(run, read_ruleset(run))
+    work = _engine.plan_work(machine, wish)
+    if action != "compare" and work.changed:
+        _engine.carry_out(work, machine, 1 if action == "try" else 0)
+    boot = bool(work.files) or any(change.stored for _backend, change in work.parts)
+    told = {"backend": work.backend, "warnings": work.warnings, "diff": work.diff}
+    return {"live": work.live, "boot": boot, **told}
 
 
 def _probe(protocol: str, address: str, port: int) -> str:

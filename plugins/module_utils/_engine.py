@@ -1,0 +1,188 @@
+# Copyright (c) 2026, playout.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One run on one host: the firewall is read once, compared in memory, and changed in an order that can be undone."""
+
+from __future__ import annotations
+
+import tempfile
+import typing as t
+from dataclasses import dataclass, field
+
+from ansible_collections.playout.firewall.plugins.module_utils import _confirm, _kernel, _managers, _undo
+from ansible_collections.playout.firewall.plugins.module_utils._backend import (
+    Backend,
+    BackendError,
+    Change,
+    Machine,
+    Undo,
+)
+from ansible_collections.playout.firewall.plugins.module_utils._persist import Differences, Persistence, PersistError
+from ansible_collections.playout.firewall.plugins.module_utils._policy import Policy
+from ansible_collections.playout.firewall.plugins.module_utils._statements import Options
+
+Parts = t.Sequence[t.Tuple[Backend, Change]]
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the user wants of a host; without a policy, nothing of ours is to be there."""
+
+    policy: t.Optional[Policy]
+    options: Options = field(default_factory=Options)
+    backend: str = _managers.AUTO
+
+    @property
+    def enforced(self) -> t.Optional[Policy]:
+        """The policy to enforce: one that says nothing leaves nothing on the host."""
+        if self.policy is None or (self.policy.says_nothing and self.options.enforcement == "scoped"):
+            return None
+        return self.policy
+
+
+@dataclass
+class Work:
+    """Everything that would change on a host. ``parts`` begins with what is new and goes on with what is left over."""
+
+    backend: str
+    parts: t.List[t.Tuple[Backend, Change]]
+    files: Differences
+    persistent: bool = True
+    diff: t.List[t.Dict[str, str]] = field(default_factory=list)
+    warnings: t.List[str] = field(default_factory=list)
+
+    @property
+    def live(self) -> bool:
+        return any(change.live for _backend, change in self.parts)
+
+    @property
+    def changed(self) -> bool:
+        return self.live or bool(self.files) or any(change.stored for _backend, change in self.parts)
+
+
+def plan_work(machine: Machine, wish: Wish) -> Work:
+    """Return what would bring the host to the wanted state. Writes nothing.
+
+    :raises BackendError: and the errors of the backends' own programs, naming what is wrong and the way out.
+    """
+    persistence = Persistence(machine.run, machine.root)
+    policy = wish.enforced
+    left = _managers.remains(machine)
+    managers = _managers.active(machine)
+    if policy is None:
+        name = (left or managers or ["nftables"])[0]
+        parts = []
+    else:
+        _kernel.require(policy, machine.root)
+        name = _managers.choose(wish.backend, managers, machine, policy)
+        backend = open_backend(name, machine)
+        parts = [(backend, backend.compare(policy, wish.options))]
+    parts += [_removal(other, machine) for other in left if policy is None or other != name]
+    loader = parts[0][1].loader if parts else None
+    work = Work(name, parts, persistence.compare(loader))
+    _tell(work, policy, persistence)
+    return work
+
+
+def carry_out(work: Work, machine: Machine, confirm_timeout: int = 0) -> t.Optional[str]:
+    """Change the rules in force, then what the next boot loads, or nothing at all.
+
+    :returns: with a timeout, the token to confirm with, where the rules in force changed; what the next boot loads is
+        then left for the confirmation.
+    :raises BackendError: saying which state stands.
+    """
+    _confirm.tidy()
+    persistence = Persistence(machine.run, machine.root)
+    changing = [(backend, change) for backend, change in work.parts if change.live]
+    # The way back is found, and what the boot needs is written, before anything changes.
+    undos = [backend.undo() for backend, _change in reversed(changing)]
+    try:
+        persistence.stage(work.files)
+    except PersistError as error:
+        raise BackendError(f"nothing was changed: {error}") from error
+    if changing and confirm_timeout:
+        persistence.discard(work.files)
+        return _try_out(changing, undos, machine, confirm_timeout)
+    _apply(changing, undos, machine)
+    try:
+        for backend, change in work.parts:
+            if change.stored:
+                backend.store(change)
+        persistence.commit(work.files)
+    except (BackendError, PersistError, OSError) as error:
+        persistence.discard(work.files)
+        raise _returned(undos, machine, error) from error
+    return None
+
+
+def open_backend(name: str, machine: Machine) -> Backend:
+    """Return a backend by its name; only now its code is loaded, which is most of what a run costs."""
+    # Plain imports, because Ansible sends to the host what it finds imported.
+    if name == "nftables":
+        from ansible_collections.playout.firewall.plugins.module_utils._nft_backend import NftablesBackend
+
+        return NftablesBackend(machine)
+    raise BackendError(f"no backend '{name}' is known, known are {', '.join(_managers.BACKENDS)}")
+
+
+def _removal(name: str, machine: Machine) -> t.Tuple[Backend, Change]:
+    backend = open_backend(name, machine)
+    return backend, backend.compare_absent()
+
+
+def _tell(work: Work, policy: t.Optional[Policy], persistence: Persistence) -> None:
+    """Collect what the user is shown of the work."""
+    for _backend, change in work.parts:
+        work.diff += change.diff
+        work.warnings += change.warnings
+    work.diff += [{"prepared": f"/{file.path}: brought up to date\n"} for file in work.files.write]
+    work.diff += [{"prepared": f"/{path}: removed\n"} for path in work.files.remove]
+    if policy is None:
+        return
+    loader = work.parts[0][1].loader
+    if loader and not persistence.supported:
+        work.persistent = False
+        command = " ".join(loader.command)
+        work.warnings.append(
+            f"{policy.host}: no systemd here, so nothing loads the rules at boot: run '{command}' there"
+        )
+    if policy.gateway and policy.gateway.transit == "deny" and not policy.management.sources:
+        work.warnings.append(
+            f"{policy.host}: transit is denied and there are no management networks: hosts behind it can no longer be "
+            "managed through it, unless playout_management names who may"
+        )
+
+
+def _try_out(changing: Parts, undos: t.Sequence[Undo], machine: Machine, seconds: int) -> str:
+    """Apply with the timer armed; return its token."""
+    token = _confirm.arm(seconds, undos)
+    try:
+        _apply(changing, undos, machine)
+    except Exception:
+        # The old rules stand already: nobody has to wait for them.
+        _confirm.confirm(token)
+        raise
+    return token
+
+
+def _apply(changing: Parts, undos: t.Sequence[Undo], machine: Machine) -> None:
+    """Change the rules in force: what is new before what is left over goes, so that no moment is without any."""
+    for number, (backend, change) in enumerate(changing):
+        try:
+            backend.apply(change)
+        except Exception as error:
+            if number == 0:
+                raise
+            raise _returned(undos[-number:], machine, error) from error
+
+
+def _returned(undos: t.Sequence[Undo], machine: Machine, error: Exception) -> BackendError:
+    """Go the way back and return the error that says so."""
+    with tempfile.TemporaryDirectory(prefix="playout-firewall-", dir=machine.path("run")) as directory:
+        _undo.write(undos, directory)
+        result = machine.run(["sh", "-c", f'cd "$1" && sh {_undo.SCRIPT}', "sh", directory], "")
+    if result.code == 0:
+        return BackendError(f"{error}. The old rules are in force again, nothing was changed")
+    return BackendError(
+        f"{error}. The new rules are in force, but not at the next boot: going back failed: {result.reason}"
+    )
