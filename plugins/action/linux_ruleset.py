@@ -20,6 +20,7 @@ from ansible.plugins.action import ActionBase
 _MODULE = "playout.firewall.linux_ruleset"
 # Only here a fresh connection is known to be one: others run on the host itself, or keep a connection of their own.
 _FRESH = ("ansible.builtin.ssh", "ssh")
+_AUTO, _AUTO_SECONDS = "auto", 60
 _PAUSE = 1.0
 
 
@@ -33,10 +34,16 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         task_vars = task_vars or {}
         arguments = dict(self._task.args)
-        timeout = self._timeout(arguments.get("confirm_timeout"))
+        timeout = arguments["confirm_timeout"] = self._timeout(arguments.get("confirm_timeout"))
         if arguments.get("policy") is None and arguments.get("state", "present") == "present":
             arguments["policy"] = self._policy(task_vars)
-        result = self._execute_module(module_name=_MODULE, module_args=arguments, task_vars=task_vars)
+        try:
+            result = self._execute_module(module_name=_MODULE, module_args=arguments, task_vars=task_vars)
+        except AnsibleConnectionFailure as error:
+            if not timeout or self._task.check_mode:
+                raise
+            told = f"if the rules were changed before that, the old ones return within {timeout} seconds"
+            raise AnsibleConnectionFailure(f"{error}; {told}") from error
         token = result.pop("_confirm", None)
         if token is None:
             return result
@@ -44,11 +51,15 @@ class ActionModule(ActionBase):
 
     def _timeout(self, value: Any) -> int:
         """Return the seconds to wait for a confirmation, refused where no new connection can give one."""
+        name = self._connection.ansible_name or self._connection.transport
+        if value == _AUTO:
+            return _AUTO_SECONDS if name in _FRESH else 0
         try:
             timeout = int(value or 0)
         except (TypeError, ValueError):
-            raise AnsibleActionFail(f"confirm_timeout: {value!r} is not a number of seconds") from None
-        name = self._connection.ansible_name or self._connection.transport
+            raise AnsibleActionFail(
+                f"confirm_timeout: {value!r} is neither a number of seconds nor '{_AUTO}'"
+            ) from None
         if timeout and name not in _FRESH:
             raise AnsibleActionFail(
                 f"confirm_timeout: the connection '{name}' cannot be opened anew over the network: it would confirm "

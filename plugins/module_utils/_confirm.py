@@ -10,6 +10,7 @@ hold the old rules until the confirmation.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import secrets
@@ -19,8 +20,8 @@ import time
 import typing as t
 
 from ansible_collections.playout.firewall.plugins.module_utils import _undo
-from ansible_collections.playout.firewall.plugins.module_utils._backend import Undo
-from ansible_collections.playout.firewall.plugins.module_utils._command import environment
+from ansible_collections.playout.firewall.plugins.module_utils._backend import BackendError, Undo
+from ansible_collections.playout.firewall.plugins.module_utils._command import Run, environment
 
 DIRECTORY = "/run/playout-firewall"
 
@@ -74,6 +75,33 @@ def confirm(token: str, directory: str = DIRECTORY) -> None:
     :raises TooLate: when the timer was first.
     :raises ConfirmError: when there is no such token (any more).
     """
+    _remove(_claim(token, directory), directory)
+
+
+@contextlib.contextmanager
+def confirmed(token: t.Optional[str], run: Run, directory: str = DIRECTORY) -> t.Iterator[None]:
+    """Claim the token for what is done in the context; when that fails, the old rules return. Nothing without a token.
+
+    :raises TooLate, ConfirmError: as ``confirm`` does.
+    :raises BackendError: when what was done failed, saying which rules are in force.
+    """
+    if not token:
+        yield
+        return
+    path = _claim(token, directory)
+    try:
+        yield
+    except Exception as error:
+        result = run(["sh", "-c", f'cd "$1" && sh {_undo.SCRIPT}', "sh", path], "")
+        state = "so the old rules are in force again"
+        if result.code:
+            state = f"and going back failed: the new rules are in force, but not at the next boot: {result.reason}"
+        raise BackendError(f"the new rules were confirmed, but {error}; {state}") from error
+    finally:
+        _remove(path, directory)
+
+
+def _claim(token: str, directory: str) -> str:
     path = os.path.join(directory, os.path.basename(token))
     try:
         os.rename(os.path.join(path, _PENDING), os.path.join(path, _CONFIRMED))
@@ -84,7 +112,7 @@ def confirm(token: str, directory: str = DIRECTORY) -> None:
         raise ConfirmError(
             "nothing waits for this confirmation: the new connection reached another host, or one that was restarted"
         ) from None
-    _remove(path, directory)
+    return path
 
 
 def waiting(directory: str = DIRECTORY) -> int:
@@ -96,7 +124,8 @@ def waiting(directory: str = DIRECTORY) -> int:
 def tidy(directory: str = DIRECTORY) -> None:
     """Remove what is left of changes that are settled, and of timers that died."""
     for path in _tokens(directory):
-        if _left(path) <= -_GRACE:
+        # One that is just being confirmed may still need its way back.
+        if max(_left(path), _left(path, _CONFIRMED)) <= -_GRACE:
             _remove(path, directory)
 
 
@@ -105,9 +134,9 @@ def _tokens(directory: str) -> t.List[str]:
     return [os.path.join(directory, name) for name in names]
 
 
-def _left(path: str) -> float:
-    """Return the seconds until the deadline, which the timer takes along when it claims the token."""
-    for name in (_PENDING, _ROLLING_BACK):
+def _left(path: str, *names: str) -> float:
+    """Return the seconds until the deadline, which whoever claims the token takes along."""
+    for name in names or (_PENDING, _ROLLING_BACK):
         try:
             with open(os.path.join(path, name), encoding="ascii") as handle:
                 return float(handle.read()) - time.monotonic()

@@ -178,6 +178,8 @@ def _apply(changing: Parts, undos: t.Sequence[Undo], machine: Machine) -> None:
 
 def _returned(undos: t.Sequence[Undo], machine: Machine, error: Exception) -> BackendError:
     """Go the way back and return the error that says so."""
+    if not undos:
+        return BackendError(f"{error}. The rules in force are as they were")
     with tempfile.TemporaryDirectory(prefix="playout-firewall-", dir=machine.path("run")) as directory:
         _undo.write(undos, directory)
         result = machine.run(["sh", "-c", f'cd "$1" && sh {_undo.SCRIPT}', "sh", directory], "")

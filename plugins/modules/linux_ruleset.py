@@ -51,9 +51,11 @@ options:
     description:
       - Seconds after which the old rules return by themselves, unless a new connection to the host could be made
         through the new ones. V(0) for no such check, at most V(3600).
+      - V(auto) is V(60) where the connection can be opened anew over the network, and V(0) elsewhere. It is what the
+        role P(playout.firewall.linux#role) uses.
       - Needs a connection that can be opened anew over the network, which is P(ansible.builtin.ssh#connection).
-      - The files for the next boot are written only after the confirmation.
-    type: int
+      - What the next boot loads is written only after the confirmation.
+    type: raw
     default: 0
   confirm:
     description:
@@ -158,14 +160,14 @@ def main() -> None:
             "policy": {"type": "raw"},
             "backend": {"type": "str", "choices": [AUTO, *BACKENDS], "default": AUTO},
             "enforcement": {"type": "str", "choices": ["scoped", "default_deny"], "default": "scoped"},
-            "confirm_timeout": {"type": "int", "default": 0},
+            "confirm_timeout": {"type": "raw", "default": 0},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "confirm": {"type": "str"},
         },
         supports_check_mode=True,
     )
     try:
-        with _lock.exclusive():
+        with _lock.exclusive(), _confirm.confirmed(module.params["confirm"], run):
             result = _ensure(module)
     except _confirm.TooLate as error:
         module.fail_json(msg=str(error), _rolled_back=True)
@@ -176,12 +178,7 @@ def main() -> None:
 
 def _ensure(module: AnsibleModule) -> t.Dict[str, t.Any]:
     """Bring the host to the wanted state; return the module's result."""
-    if module.params["confirm"]:
-        _confirm.confirm(module.params["confirm"])
-    if not 0 <= module.params["confirm_timeout"] <= _MAXIMUM_TIMEOUT:
-        raise _confirm.ConfirmError(
-            f"confirm_timeout: {module.params['confirm_timeout']} must be 0 to {_MAXIMUM_TIMEOUT} seconds"
-        )
+    confirm_timeout = _seconds(module.params["confirm_timeout"])
     left = _confirm.waiting()
     if left:
         raise _confirm.ConfirmError(
@@ -198,11 +195,18 @@ def _ensure(module: AnsibleModule) -> t.Dict[str, t.Any]:
     if module._diff:
         result["diff"] = work.diff
     if not module.check_mode and work.changed:
-        token = _engine.carry_out(work, machine, module.params["confirm_timeout"])
+        token = _engine.carry_out(work, machine, confirm_timeout)
         result.update({"_confirm": token} if token else {})
     for warning in work.warnings:
         module.warn(warning)
     return result
+
+
+def _seconds(value: t.Any) -> int:
+    # What "auto" means only the action plugin knows, which sees the connection.
+    if not str(value).isdigit() or int(value) > _MAXIMUM_TIMEOUT:
+        raise _confirm.ConfirmError(f"confirm_timeout: {value!r} must be 0 to {_MAXIMUM_TIMEOUT} seconds")
+    return int(value)
 
 
 def _policy(given: t.Any, enforcement: str) -> Policy:

@@ -90,7 +90,7 @@ def test_a_given_policy_or_a_removal_needs_no_fleet(
     monkeypatch.setitem(sys.modules, STORE, None)
     action = make(arguments, {"changed": False})
     action.run(None, VARIABLES)
-    assert action.calls[0][0] == arguments
+    assert action.calls[0][0] == {**arguments, "confirm_timeout": 0}
 
 
 def test_a_fleet_that_fails_fails_the_task_before_the_host_is_touched(make: Make) -> None:
@@ -115,8 +115,23 @@ def test_a_connection_that_cannot_be_opened_anew_is_refused_before_anything_chan
 
 
 def test_a_timeout_that_is_no_number_is_refused(make: Make) -> None:
-    with pytest.raises(AnsibleActionFail, match="'soon' is not a number"):
+    with pytest.raises(AnsibleActionFail, match="'soon' is neither a number of seconds nor 'auto'"):
         make({"confirm_timeout": "soon"}).run(None, VARIABLES)
+
+
+@pytest.mark.parametrize(
+    ("connection", "seconds"), [("ansible.builtin.ssh", 60), ("ssh", 60), ("ansible.builtin.local", 0)]
+)
+def test_auto_waits_for_a_confirmation_where_one_can_be_given(make: Make, connection: str, seconds: int) -> None:
+    action = make({"confirm_timeout": "auto"}, {"changed": False}, connection=connection)
+    action.run(None, VARIABLES)
+    assert action.calls[0][0]["confirm_timeout"] == seconds
+
+
+def test_a_connection_that_breaks_meanwhile_is_told_when_the_old_rules_return(make: Make) -> None:
+    action = make({"confirm_timeout": 5}, AnsibleConnectionFailure("broken pipe"))
+    with pytest.raises(AnsibleConnectionFailure, match=r"broken pipe; .* the old ones return within 5 seconds"):
+        action.run(None, VARIABLES)
 
 
 def test_the_change_is_confirmed_over_a_connection_of_its_own(make: Make) -> None:
