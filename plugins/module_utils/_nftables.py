@@ -17,8 +17,8 @@ from ansible_collections.playout.firewall.plugins.module_utils._policy import Po
 from ansible_collections.playout.firewall.plugins.module_utils._statements import (
     ACCEPT,
     DROP,
+    ELSEWHERE_LOCAL,
     HELPER,
-    LOCAL,
     MASQUERADE,
     Options,
     Statement,
@@ -124,7 +124,10 @@ class _Renderer:
             yield f"oifname {_names(line.outgoing)}"
         yield from self._addresses(line)
         if line.addressed:
-            yield "fib daddr type local" if line.addressed == LOCAL else "fib daddr . iif type != local"
+            yield "fib daddr type local"
+        if line.addressed == ELSEWHERE_LOCAL:
+            # Alone it is true of every address that is not this interface's, the whole internet's too.
+            yield "fib daddr . iif type != local"
         if line.ports:
             yield f"{line.protocol} dport {_ports(line.ports)}"
         # After "tcp dport": only then nft reads again what it lists of "proto-dst".

@@ -108,6 +108,17 @@ def test_hairpin_on_a_dynamic_gateway_spares_its_inside_address(site: Any) -> No
     assert site.probe("inside", "tcp 10.0.0.1 80", f"tcp {OUTSIDE} 80") == ["gateway", "cms"]
 
 
+def test_hairpin_on_a_dynamic_gateway_spares_the_internet(site: Any) -> None:
+    site.apply(
+        "gateway",
+        policy(
+            forwards=[forward("web", "", "443", "10.0.0.10", "443")],
+            gateway=gateway(hairpin=True),
+        ),
+    )
+    assert site.probe("inside", "tcp 203.0.113.10 443", f"tcp {OUTSIDE} 443") == ["player", "cms"]
+
+
 def test_masquerade_hides_the_site(site: Any) -> None:
     """The player has no route back to an inside address here, so that an answer proves the translation."""
     site.shell("player", "ip route del 10.0.0.0/24")

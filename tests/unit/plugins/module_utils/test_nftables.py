@@ -125,3 +125,11 @@ def test_the_connection_in_use_is_named_where_something_could_drop_it(
 
 def test_an_empty_policy_has_no_chain() -> None:
     assert "chain" not in _rendered()
+
+
+def test_hairpin_on_a_dynamic_gateway_takes_only_what_is_sent_to_the_gateway() -> None:
+    forward = {"id": "f", "services": ["f"], "family": "ipv4", "protocol": "tcp", "external_addresses": []}
+    forward |= {"external_ports": ["80"], "to_address": "10.0.0.1", "to_ports": ["80"], "sources": ["any"]}
+    gateway = {"wan_interfaces": ["w"], "lan_interfaces": ["l"], "transit": "leave", "hairpin": True}
+    text = _rendered(forwards=[{**forward, "comment": ""}], gateway=gateway)
+    assert 'iifname { "l" } meta nfproto ipv4 fib daddr type local fib daddr . iif type != local tcp dport 80' in text
