@@ -25,7 +25,7 @@ demo: lab-packages venv  ## build the lab, apply, verify, apply again, print the
 # Without the packages an ordinary user still gets every test that does not need them.
 test: venv  ## run every test that this machine can run
 	@tools/debian-packages.sh $(TEST_PACKAGES) || true
-	@tools/unpack-sshd.sh .build/sshd || true
+	@tools/unpack-packages.sh .build/packages || true
 	@python tools/run_tests.py
 
 lint: venv  ## run the linters and the type checker
@@ -41,6 +41,7 @@ unit: venv  ## run the unit, property and golden tests
 	@python -m pytest tests/unit $(ARGS)
 
 lab: lab-packages venv  ## run the tests that send packets
+	@tools/unpack-packages.sh .build/packages || true
 	@python -m pytest tests/lab $(ARGS)
 
 golden: venv  ## write the golden files anew

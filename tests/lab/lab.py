@@ -7,6 +7,7 @@
     python tests/lab/lab.py up LAB.yml      and later   ... down
     python tests/lab/lab.py exec HOST -- COMMAND ...
     python tests/lab/lab.py listen FILE
+    python tests/lab/lab.py firewall HOST start|stop|restart
     python tests/lab/lab.py list
     python tests/lab/lab.py check
 
@@ -69,6 +70,11 @@ def _listen(options: argparse.Namespace) -> int:
     return 0
 
 
+def _firewall(options: argparse.Namespace) -> int:
+    registry.ask(_directory(options), options.host, {"firewall": options.action})
+    return 0
+
+
 def _check(options: argparse.Namespace) -> int:
     return life.run(Topology((), ()), ["true"], options.directory, {})
 
@@ -118,6 +124,9 @@ def _parser() -> argparse.ArgumentParser:
     execute.add_argument("command", nargs="+", metavar="COMMAND")
     listen = add("listen", _listen, "Have the named hosts of a running lab listen on these ports and no others.")
     listen.add_argument("file", type=Path, metavar="FILE")
+    firewall = add("firewall", _firewall, "Start, stop or restart the manager of a host's firewall.")
+    firewall.add_argument("host", metavar="HOST")
+    firewall.add_argument("action", choices=("start", "stop", "restart"))
     add("check", _check, "Tell whether this machine can have a lab, and what would help if not.")
     add("list", _list, "Print the names of the hosts.")
     return parser

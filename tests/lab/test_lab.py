@@ -307,12 +307,16 @@ class TestLabFile:
 
     def test_reports_all_problems_at_once_with_place_value_and_way_out(self) -> None:
         link = {"segment": "wan", "addresses": ["10.0.0.1/33"]}
-        said = self.refused({"interfaces": {"eth0": link}, "routes": ["default"], "forwad": True, "masquerade": "wan"})
+        said = self.refused(
+            {"interfaces": {"eth0": link}, "routes": ["default"], "forwad": True, "masquerade": "wan", "firewall": "pf"}
+        )
         assert said.splitlines() == [
-            "lab.yml: h: 'forwad': unknown; known are forward, ftp, interfaces, listeners, masquerade, routes",
+            "lab.yml: h: 'forwad': unknown; "
+            "known are firewall, forward, ftp, interfaces, listeners, masquerade, routes",
             "lab.yml: h.interfaces.eth0.segment: 'wan': name one of: lan",
             "lab.yml: h.interfaces.eth0.addresses: '10.0.0.1/33': write an address with its prefix, 192.0.2.1/24",
             "lab.yml: h.masquerade: 'wan': name one of its interfaces: eth0",
+            "lab.yml: h.firewall: 'pf': write one of: nftables, iptables, ufw, firewalld",
             "lab.yml: h.routes: 'default': write 'default via 192.0.2.1' or '198.51.100.0/24 via 192.0.2.1'",
         ]
 

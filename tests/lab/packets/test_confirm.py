@@ -37,7 +37,7 @@ Subsystem sftp internal-sftp
 @pytest.fixture
 def ssh_site(site: Any, tmp_path: Path) -> Any:
     """The site with sshd on the gateway, and the key to it on the player."""
-    unpacked = CHECKOUT / ".build" / "sshd"
+    unpacked = CHECKOUT / ".build" / "packages"
     sshd = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:{unpacked}/usr/sbin")
     if sshd is None or os.geteuid() != 0:
         pytest.skip("a real lock-out is not tried: it needs root, and sshd (apt-get install openssh-server)")

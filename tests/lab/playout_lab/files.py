@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A host's own files: /etc, /var and /root are private copies, /run and /tmp are empty but for this checkout.
 
-What a host writes there goes to memory and is gone with the lab. /usr and everything else are the machine's.
+What a host writes there goes to memory and is gone with the lab. /usr and everything else are the machine's, where a
+host has a firewall's manager together with what tools/unpack-packages.sh unpacked.
 """
 
 from __future__ import annotations
@@ -13,13 +14,17 @@ import shutil
 from pathlib import Path
 
 from . import kernel
+from .managers import PACKAGES
 
 _COPIED = ("/etc", "/var", "/root")
 _CHECKOUT = Path(__file__).resolve().parents[3]
 
 
-def prepare_base(directory: Path) -> Path:
-    """Make, in the lab's mount namespace, what the hosts' private files stand on; return where."""
+def prepare_base(directory: Path, packages: bool) -> Path:
+    """Make, in the lab's mount namespace, what the hosts' private files stand on; return where.
+
+    :param packages: whether any host is to see what was unpacked for the lab.
+    """
     base = directory / "base"
     base.mkdir(mode=0o700)
     kernel.mount("tmpfs", str(base), "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "mode=755")
@@ -28,12 +33,21 @@ def prepare_base(directory: Path) -> Path:
         _copy_readable(Path("/etc"), base / "etc")
         _copy_directories(Path("/var"), base / "var", depth=2)
         (base / "root").mkdir()
+    if packages and PACKAGES.is_dir():
+        # A path without the characters that mean something in a mount's options.
+        unpacked = base / "packages"
+        unpacked.mkdir()
+        kernel.mount(str(PACKAGES), str(unpacked), "", kernel.MS_BIND | kernel.MS_REC)
+        _copy_readable(PACKAGES / "etc", base / "packages-etc")
     return base
 
 
-def make_private(base: Path, name: str) -> None:
+def make_private(base: Path, name: str, packages: bool) -> None:
     """Give the caller, alone in its mount namespace, the files of host ``name``."""
     own = base / "hosts" / name
+    packages = packages and (base / "packages").is_dir()
+    if packages:
+        kernel.mount("overlay", "/usr", "overlay", kernel.MS_RDONLY, f"lowerdir={base}/packages/usr:/usr")
     for target in _COPIED:
         part = own / target.strip("/")
         upper, work = part / "upper", part / "work"
@@ -41,7 +55,9 @@ def make_private(base: Path, name: str) -> None:
         work.mkdir()
         shutil.copystat(target, upper)
         copy = base / target.strip("/")
-        lower = copy if copy.exists() else Path(target)
+        lower = str(copy if copy.exists() else target)
+        if packages and target == "/etc":
+            lower = f"{base}/packages-etc:{lower}"
         kernel.mount("overlay", target, "overlay", 0, f"lowerdir={lower},upperdir={upper},workdir={work}")
     kernel.mount("proc", "/proc", "proc", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC)
     # A mount of sysfs shows the network namespace of who mounted it.

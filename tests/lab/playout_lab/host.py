@@ -18,9 +18,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Protocol
+from typing import Any, Protocol
 
-from . import files, kernel, network, registry
+from . import files, kernel, managers, network, registry
 from .errors import LabError
 from .ftp_server import FtpService
 from .listeners import Listeners
@@ -126,13 +126,15 @@ class _HostProcess:
         if self._parent.recv(65536) != b"wired":
             raise LabError("the lab ended while it was being built")
         socket.sethostname(host.name)
-        files.make_private(surroundings.base, host.name)
+        files.make_private(surroundings.base, host.name, packages=host.firewall is not None)
         network.configure(host)
         # Orphans of the host end up here: the kernel buries them when their parent does not care.
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
         if ftp := host.ftp:
             self._start(lambda: FtpService(ftp, surroundings.ftp_library), server)
         self._listen(host.listeners, server)
+        if host.firewall:
+            self._manage("prepare", server)
         return server
 
     def _answer_for_ever(self, server: socket.socket) -> None:
@@ -142,12 +144,25 @@ class _HostProcess:
                 try:
                     request = registry.read_request(client)
                     if request is not None:
-                        self._listen(parse_ports(request["listen"]), server)
+                        self._do(request, server)
                         registry.answer(client, "done")
                 except (LabError, ValueError, KeyError) as error:
                     registry.answer(client, str(error))
                 except OSError:
                     continue
+
+    def _do(self, request: dict[str, Any], server: socket.socket) -> None:
+        if "firewall" in request:
+            self._manage(request["firewall"], server)
+        else:
+            self._listen(parse_ports(request["listen"]), server)
+
+    def _manage(self, action: str, server: socket.socket) -> None:
+        """Prepare, start, stop or restart the manager of this host's firewall."""
+        name = self._host.firewall
+        if name is None:
+            raise LabError("it has no firewall of its own: write 'firewall' in the lab file")
+        self._start(lambda: managers.act(name, action), server)
 
     def _listen(self, ports: Ports, server: socket.socket) -> None:
         """Listen on these ports and no others of earlier requests."""
@@ -158,13 +173,15 @@ class _HostProcess:
             taken = frozenset({self._host.ftp.port} if self._host.ftp else ())
             self._listener_pid = self._start(lambda: Listeners(self._host.name, ports, taken), server)
 
-    def _start(self, make: Callable[[], _Service], server: socket.socket) -> int:
-        """Run a service in a process of its own; return its number once it is bound."""
+    def _start(self, make: Callable[[], _Service | None], server: socket.socket) -> int:
+        """Run a service, if ``make`` makes one, in a process of its own; return its number once it is bound."""
         receiver, sender = socket.socketpair()
 
         def body() -> None:
             receiver.close()
             server.close()
+            # Programs that it starts want to know how their own children ended.
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             try:
                 service = make()
             except LabError as error:
@@ -172,7 +189,8 @@ class _HostProcess:
                 return
             sender.sendall(b"bound")
             sender.close()
-            service.serve()
+            if service is not None:
+                service.serve()
 
         pid = _fork(body)
         sender.close()

@@ -58,6 +58,10 @@ class RunningLab:
         for name, value in listeners.items():
             registry.ask(self.directory, name, {"listen": value})
 
+    def firewall(self, host: str, action: str) -> None:
+        """``start``, ``stop`` or ``restart`` the manager of a host's firewall, as systemctl would."""
+        registry.ask(self.directory, host, {"firewall": action})
+
 
 @contextlib.contextmanager
 def running(file: Path) -> Iterator[RunningLab]:

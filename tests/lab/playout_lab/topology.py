@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 import yaml
 
 from .errors import LabError
+from .managers import MANAGERS
 from .ports import Ports, parse_ports, parse_range
 
 Interface: TypeAlias = ipaddress.IPv4Interface | ipaddress.IPv6Interface
@@ -26,7 +27,7 @@ Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 # A host's name becomes a host name and a socket's name; an interface's name is limited by the kernel.
 _HOST_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 _INTERFACE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,14}")
-_HOST_FIELDS = {"interfaces", "routes", "forward", "masquerade", "listeners", "ftp"}
+_HOST_FIELDS = {"interfaces", "routes", "forward", "masquerade", "listeners", "ftp", "firewall"}
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ class Host:
     masquerade: str | None
     listeners: Ports
     ftp: FtpServer | None
+    firewall: str | None
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,9 @@ class _Reader:
         forward = data.get("forward", False)
         if not isinstance(forward, bool):
             self._problem(f"{name}.forward", forward, "write true or false")
+        firewall = data.get("firewall")
+        if firewall is not None and firewall not in MANAGERS:
+            self._problem(f"{name}.firewall", firewall, f"write one of: {', '.join(MANAGERS)}")
         return Host(
             name=name,
             links=links,
@@ -133,6 +138,7 @@ class _Reader:
             masquerade=masquerade,
             listeners=self._listeners(f"{name}.listeners", data.get("listeners", {})),
             ftp=self._ftp(f"{name}.ftp", data["ftp"]) if "ftp" in data else None,
+            firewall=firewall,
         )
 
     def _link(self, where: str, name: str, value: Any) -> Link:
