@@ -9,7 +9,13 @@ import tempfile
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.playout.firewall.plugins.module_utils import _confirm, _kernel, _managers, _undo
+from ansible_collections.playout.firewall.plugins.module_utils import (
+    _confirm,
+    _kernel,
+    _managers,
+    _nft_published,
+    _undo,
+)
 from ansible_collections.playout.firewall.plugins.module_utils._backend import (
     Backend,
     BackendError,
@@ -81,6 +87,8 @@ def plan_work(machine: Machine, wish: Wish) -> Work:
     loader = parts[0][1].loader if parts else None
     work = Work(name, parts, persistence.compare(loader))
     _tell(work, policy, persistence)
+    if policy is not None and machine.objects is not None:
+        work.warnings += _nft_published.warnings(policy, wish.options.enforcement, machine.objects)
     return work
 
 
