@@ -130,7 +130,7 @@ def _has_chain(machine: Machine, start: str) -> bool:
 def _has_legacy_chain(machine: Machine) -> bool:
     """Whether the old iptables, which nft does not show, has chains of ours."""
     tables = machine.read("proc/net/ip_tables_names") + machine.read("proc/net/ip6_tables_names")
-    if "filter" not in tables and "nat" not in tables:
+    if not tables.strip():
         return False
     commands = ("iptables-legacy-save", "ip6tables-legacy-save")
     return any(f"\n:{CHAIN_MARK}" in machine.run([command], "").out for command in commands)
