@@ -51,10 +51,9 @@ def published(objects: Objects) -> t.Dict[str, Intervals]:
     """Return by protocol the ports that foreign chains translate when they come in; whole addresses are left out."""
     found: t.Dict[str, t.List[t.Tuple[int, int]]] = {}
     tables = _translating_tables(objects)
-    for entry in objects:
-        rule = entry.get("rule")
+    for rule in [entry["rule"] for entry in objects if "rule" in entry]:
         # What is ours in a table of others has our name.
-        foreign = rule and _MARK not in rule["chain"].lower() and (rule["family"], rule["table"]) in tables
+        foreign = _MARK not in rule["chain"].lower() and (rule["family"], rule["table"]) in tables
         if foreign and any(map(_translates, rule["expr"])):
             for protocol in PROTOCOLS:
                 found.setdefault(protocol, []).extend(_ports(rule, protocol))
