@@ -215,7 +215,7 @@ def test_each_backend_is_known_by_its_mark(tmp_path: Path) -> None:
     assert remains(_machine(tmp_path, _chain("PLAYOUT-INPUT"))) == ["iptables"]
     _write(tmp_path, "etc/firewalld/policies/playout-in.xml", "<policy/>")
     assert remains(_machine(tmp_path)) == ["firewalld"]
-    comment = "playout.firewall web".encode().hex()
+    comment = b"playout.firewall web".hex()
     _write(tmp_path, "etc/ufw/user6.rules", f"### tuple ### allow tcp 80 ::/0 any ::/0 in comment={comment}\n")
     assert remains(_machine(tmp_path)) == ["firewalld", "ufw"]
 
