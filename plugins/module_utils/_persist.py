@@ -10,6 +10,7 @@ those they replace, where a full disk shows, and then put in place; when one can
 
 from __future__ import annotations
 
+import contextlib
 import os
 import typing as t
 from dataclasses import dataclass
@@ -130,25 +131,28 @@ class Persistence:
     def discard(self, differences: Differences) -> None:
         """Remove what was staged."""
         for file in differences.write:
-            _unlink(self._at(_temporary(file.path)))
+            _tidy(self._at(_temporary(file.path)))
         self._remove_empty_directories()
 
     def commit(self, differences: Differences) -> None:
         """Put what was staged in place and remove what is to go.
 
-        :raises PersistError: naming the file; the old files are in place again.
+        :raises PersistError: naming the file; the old files are in place again, unless it names them too.
         """
         paths = [file.path for file in differences.write] + list(differences.remove)
-        for number, path in enumerate(paths):
+        begun: t.List[str] = []
+        for path in paths:
             try:
+                self._keep(path)
+                begun.append(path)
                 self._replace(path, path in differences.remove)
             except OSError as error:
-                for changed in reversed(paths[:number]):
-                    self._put_back(changed)
+                stuck = [f"/{changed}" for changed in reversed(begun) if not self._put_back(changed)]
                 self.discard(differences)
-                raise PersistError(f"/{path} cannot be replaced: {error.strerror}") from error
+                told = f"; not put back, their old content is beside them: {', '.join(stuck)}" if stuck else ""
+                raise PersistError(f"/{path} cannot be replaced: {error.strerror}{told}") from error
         for path in paths:
-            _unlink(self._at(_former(path)))
+            _tidy(self._at(_former(path)))
         self._remove_empty_directories()
         if any(path.startswith(_UNITS) for path in paths):
             self._reload()
@@ -200,23 +204,34 @@ class Persistence:
             stream.flush()
             os.fsync(handle)
 
-    def _replace(self, path: str, remove: bool) -> None:
-        """Put the new file in place, or none, and keep a second name of the old one, which needs no room on a disk."""
-        full = self._at(path)
+    def _keep(self, path: str) -> None:
+        """Give the old file a second name, which needs no room on a disk."""
         _unlink(self._at(_former(path)))
-        if os.path.lexists(full):
-            os.link(full, self._at(_former(path)), follow_symlinks=False)
+        if os.path.lexists(self._at(path)):
+            os.link(self._at(path), self._at(_former(path)), follow_symlinks=False)
+
+    def _replace(self, path: str, remove: bool) -> None:
+        """Put the new file in place, or none."""
+        full = self._at(path)
         if remove:
             _unlink(full)
         else:
             os.replace(self._at(_temporary(path)), full)
         _sync(os.path.dirname(full))
 
-    def _put_back(self, path: str) -> None:
-        if os.path.lexists(self._at(_former(path))):
-            os.replace(self._at(_former(path)), self._at(path))
-        else:
-            _unlink(self._at(path))
+    def _put_back(self, path: str) -> bool:
+        """Return whether the old file, if there was any, is in place again under its one name."""
+        former = self._at(_former(path))
+        try:
+            if os.path.lexists(former):
+                os.replace(former, self._at(path))
+                # Where both still named one file, that was nothing.
+                _unlink(former)
+            else:
+                _unlink(self._at(path))
+        except OSError:
+            return False
+        return True
 
     def _remove_empty_directories(self) -> None:
         for path in (ENABLED, *map(drop_in, SERVICES), f"{DIRECTORY}/"):
@@ -250,6 +265,12 @@ def _unlink(path: str) -> None:
         os.unlink(path)
     except FileNotFoundError:
         return
+
+
+def _tidy(path: str) -> None:
+    """Remove what the next run would, where this one may not."""
+    with contextlib.suppress(OSError):
+        os.unlink(path)
 
 
 def _sync(directory: str) -> None:
