@@ -66,6 +66,7 @@ def _found(
     table: tuple[str, str] = ("inet", "theirs"),
     more: tuple[dict[str, Any], ...] = (),
     planned: Policy | None = None,
+    spared: tuple[tuple[str, str], ...] = (),
 ) -> list[str]:
     """Return the conflicts with one foreign table: these rules in its base chain, the rest as given."""
     where = {"family": table[0], "table": table[1]}
@@ -76,7 +77,7 @@ def _found(
         {"rule": {**where, "chain": "base", "handle": number, "expr": rule}} for number, rule in enumerate(rules)
     ]
     objects += [{kind: {**where, **body}} for entry in more for kind, body in entry.items()]
-    return conflicts(planned or _policy(), objects)
+    return conflicts(planned or _policy(), objects, spared)
 
 
 def test_the_message_names_table_chain_rule_and_the_way_out() -> None:
@@ -201,6 +202,12 @@ def test_named_sets_and_verdict_maps_are_looked_up() -> None:
 )
 def test_chains_that_never_see_the_flow_are_no_conflict(table: tuple[str, str], hook: str) -> None:
     assert _found(table=table, hook=hook) == []
+
+
+def test_tables_in_which_our_rules_come_first_are_spared_and_no_others() -> None:
+    assert _found(table=("ip", "filter"))
+    assert _found(table=("ip", "filter"), spared=(("ip", "filter"), ("ip6", "filter"))) == []
+    assert _found(table=("inet", "filter"), spared=(("ip", "filter"),))
 
 
 def test_what_leaves_or_passes_is_judged_by_its_destinations() -> None:

@@ -11,7 +11,12 @@ from typing import Any
 
 import pytest
 from ansible_collections.playout.firewall.plugins.module_utils._command import Result
-from ansible_collections.playout.firewall.plugins.module_utils._nft_state import Nft, NftError, normalise
+from ansible_collections.playout.firewall.plugins.module_utils._nft_state import (
+    Nft,
+    NftError,
+    normalise,
+    read_ruleset,
+)
 from ansible_collections.playout.firewall.plugins.module_utils._nftables import REMOVAL
 
 TABLE = "playout_firewall"
@@ -117,7 +122,6 @@ def test_rules_that_nft_refuses_are_an_error_and_no_other_way_is_tried() -> None
 @pytest.mark.parametrize(
     ("result", "reason"),
     [
-        (Result(127), "install the package 'nftables'"),
         (Result(-11), "signal 11"),
         (Result(1, "", "Operation not permitted"), "root is needed"),
         (Result(0, "no JSON"), "cannot be read"),
@@ -125,7 +129,21 @@ def test_rules_that_nft_refuses_are_an_error_and_no_other_way_is_tried() -> None
 )
 def test_a_listing_that_fails_says_what_to_do(result: Result, reason: str) -> None:
     with pytest.raises(NftError, match=reason):
-        Nft(Machine(nft=result)).ruleset()
+        read_ruleset(Machine(nft=result))
+
+
+def test_the_whole_ruleset_is_read_at_once_and_without_nft_there_is_none() -> None:
+    machine = Machine(nft=Result(0, json.dumps({"nftables": _objects()})))
+    assert read_ruleset(machine) == _objects()
+    assert [arguments for arguments, _text in machine.calls] == [["nft", "-j", "list", "ruleset"]]
+    assert read_ruleset(Machine(nft=Result(127))) is None
+
+
+def test_rules_that_would_be_refused_show_before_they_are_loaded() -> None:
+    machine = Machine(nft=Result(1, "", "bad\n"))
+    with pytest.raises(NftError, match="nft would refuse these rules: bad"):
+        Nft(machine).check(TEXT)
+    assert machine.calls == [(["nft", "-c", "-f", "-"], TEXT)]
 
 
 def test_a_refused_load_says_that_nothing_changed() -> None:
