@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from ansible_collections.playout.firewall.plugins.module_utils._intervals import Intervals, Region, union
 from ansible_collections.playout.firewall.plugins.module_utils._nft_match import Condition, Reader, Subject
-from ansible_collections.playout.firewall.plugins.module_utils._nftables import TABLE
+from ansible_collections.playout.firewall.plugins.module_utils._nftables import TABLES
 from ansible_collections.playout.firewall.plugins.module_utils._policy import ANY, Policy, Rule
 from ansible_collections.playout.firewall.plugins.module_utils._policy_check import port_range
 
@@ -167,7 +167,7 @@ def _tables(objects: Objects, spared: t.Collection[t.Tuple[str, str]]) -> t.List
     for entry in objects:
         kind, body = next(iter(entry.items()))
         family, name = body.get("family"), body.get("name" if kind == "table" else "table")
-        if family not in _FAMILIES or (family, name) == ("inet", TABLE) or (family, name) in spared:
+        if family not in _FAMILIES or name in TABLES or (family, name) in spared:
             continue
         table = tables.setdefault((family, name), _Table(family, name))
         if kind == "table":

@@ -13,7 +13,7 @@ import typing as t
 
 from ansible_collections.playout.firewall.plugins.module_utils._intervals import Intervals, intersect, union
 from ansible_collections.playout.firewall.plugins.module_utils._nft_match import PORTS, Condition, Reader, Subject
-from ansible_collections.playout.firewall.plugins.module_utils._nftables import TABLE
+from ansible_collections.playout.firewall.plugins.module_utils._nftables import TABLES
 from ansible_collections.playout.firewall.plugins.module_utils._policy import PROTOCOLS, Policy
 from ansible_collections.playout.firewall.plugins.module_utils._statements import merge_ports
 
@@ -67,7 +67,7 @@ def _translating_tables(objects: Objects) -> t.Set[t.Tuple[str, str]]:
         for chain in chains
         if (chain.get("type"), chain.get("hook")) == ("nat", "prerouting")
         and chain["family"] in _FAMILIES
-        and chain["table"] != TABLE
+        and chain["table"] not in TABLES
     }
 
 

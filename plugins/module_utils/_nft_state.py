@@ -15,10 +15,10 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.playout.firewall.plugins.module_utils._command import Result, Run
-from ansible_collections.playout.firewall.plugins.module_utils._nftables import FAMILY, REMOVAL, TABLE
+from ansible_collections.playout.firewall.plugins.module_utils._nftables import FAMILY, TABLE, removal
 
-# The name of the copy that stands in for a namespace; its chains never see a packet, because it is dormant.
-PROBE = f"{TABLE}_probe"
+# What the name of the copy ends in that stands in for a namespace; no chain of it sees a packet, it is dormant.
+PROBE = "_probe"
 
 _BEGUN = "begun"
 _LIST = 'echo begun && "$1" -f - && "$1" -j list table inet "$2" && "$1" list table inet "$2"'
@@ -62,15 +62,16 @@ def read_ruleset(run: Run) -> t.Optional[Objects]:
 
 
 class Nft:
-    """The nft binary of this host."""
+    """The nft binary of this host, and one table of ours."""
 
-    def __init__(self, run: Run, binary: str = "nft") -> None:
+    def __init__(self, run: Run, binary: str = "nft", table: str = TABLE) -> None:
         self._run = run
         self.binary = binary
+        self.table = table
 
     def text(self) -> str:
         """Return our live table as text; empty when there is none."""
-        result = self._run([self.binary, "list", "table", FAMILY, TABLE], "")
+        result = self._run([self.binary, "list", "table", FAMILY, self.table], "")
         return result.out if result.code == 0 else ""
 
     def load(self, text: str) -> None:
@@ -91,24 +92,26 @@ class Nft:
         :raises NftError: when nft or the kernel refuses the text.
         """
         for namespace in _NAMESPACES:
-            result = self._run([*namespace, "sh", "-c", _LIST, "sh", self.binary, TABLE], text)
+            result = self._run([*namespace, "sh", "-c", _LIST, "sh", self.binary, self.table], text)
             if result.out.startswith(_BEGUN):
-                return self._listing(result, TABLE)
+                return self._listing(result, self.table)
         return self._dormant(text)
 
     def _dormant(self, text: str) -> Listing:
         """Where no namespace is allowed: a copy of the table that is dormant, and gone again at once."""
         self.check(text)
-        removal = REMOVAL.replace(TABLE, PROBE)
-        head = f"table {FAMILY} {TABLE} {{\n"
-        copy = text.replace(REMOVAL, removal).replace(head, f"table {FAMILY} {PROBE} {{\n\tflags dormant;\n")
+        probe = self.table + PROBE
+        copy = text.replace(removal(self.table), removal(probe)).replace(
+            f"table {FAMILY} {self.table} {{\n", f"table {FAMILY} {probe} {{\n\tflags dormant;\n"
+        )
         try:
-            listing = self._listing(self._run(["sh", "-c", _LIST, "sh", self.binary, PROBE], copy), PROBE)
+            listing = self._listing(self._run(["sh", "-c", _LIST, "sh", self.binary, probe], copy), probe)
         finally:
-            self._run([self.binary, "-f", "-"], removal)
+            self._run([self.binary, "-f", "-"], removal(probe))
         objects = dict(listing.objects)
         objects["table"] = {key: value for key, value in objects["table"].items() if key != "flags"}
-        return Listing(objects, re.sub(r"\tflags dormant;?\n\n?", "", listing.text.replace(PROBE, TABLE), count=1))
+        shown = listing.text.replace(probe, self.table)
+        return Listing(objects, re.sub(r"\tflags dormant;?\n\n?", "", shown, count=1))
 
     def _listing(self, result: Result, table: str) -> Listing:
         if result.code:

@@ -22,12 +22,15 @@ from ansible_collections.playout.firewall.plugins.module_utils._statements impor
     MASQUERADE,
     Options,
     Statement,
+    Statements,
     statements,
 )
 
 TABLE = "playout_firewall"
+# What a backend beside another program's rules has no words for there.
+BESIDE = "playout_beside"
+TABLES = (TABLE, BESIDE)
 FAMILY = "inet"
-REMOVAL = f"table {FAMILY} {TABLE}\ndelete table {FAMILY} {TABLE}\n"
 
 Lines = t.Sequence[Statement]
 Texts = t.Sequence[str]
@@ -55,16 +58,30 @@ _ESSENTIAL = (
 )
 
 
+def removal(table: str) -> str:
+    """Return the text that removes a table of ours, also where it does not exist."""
+    return f"table {FAMILY} {table}\ndelete table {FAMILY} {table}\n"
+
+
+REMOVAL = removal(TABLE)
+
+
 def render(policy: Policy, options: Options) -> str:
     """Return the text that replaces our table by this policy, in one transaction, also where it does not exist yet."""
-    return REMOVAL + _Renderer(policy, options).table()
+    return render_table(statements(policy, options), TABLE)
+
+
+def render_table(all_: Statements, name: str) -> str:
+    """Return the text that replaces a table of ours by these statements."""
+    return removal(name) + _Renderer(all_, name).table()
 
 
 class _Renderer:
     """One rendering: collects the named sets while it writes the chains that use them."""
 
-    def __init__(self, policy: Policy, options: Options) -> None:
-        self.statements = statements(policy, options)
+    def __init__(self, all_: Statements, name: str) -> None:
+        self.statements = all_
+        self.name = name
         self.sets: t.Dict[str, t.Sequence[str]] = {}
         self.set_names: t.Dict[t.Tuple[str, ...], str] = {}
 
@@ -86,7 +103,7 @@ class _Renderer:
         ]
         sets = [_set(name, elements) for name, elements in self.sets.items()]
         blocks = self._helper_objects() + sets + [chain for chain in chains if chain]
-        return f"table {FAMILY} {TABLE} {{\n" + "\n".join(blocks) + "}\n"
+        return f"table {FAMILY} {self.name} {{\n" + "\n".join(blocks) + "}\n"
 
     def _filter(
         self, body: t.Sequence[Statement], first: t.Sequence[Statement] = (), loopback: str = ""
