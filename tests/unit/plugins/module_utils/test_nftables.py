@@ -5,23 +5,17 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.playout.firewall.plugins.module_utils._intervals import subtract
 from ansible_collections.playout.firewall.plugins.module_utils._nftables import render
 from ansible_collections.playout.firewall.plugins.module_utils._policy import Policy
-from ansible_collections.playout.firewall.plugins.module_utils._statements import Connection, Options, merge_ports
-from hypothesis import given
-from hypothesis import strategies as st
+from ansible_collections.playout.firewall.plugins.module_utils._statements import Connection, Options
 
 GOLDEN = Path(__file__).parents[3] / "golden" / "nftables"
 CASES = sorted(path.stem for path in GOLDEN.glob("*.yml"))
-
-RANGES = st.lists(st.tuples(st.integers(1, 60), st.integers(0, 9)).map(lambda pair: (pair[0], pair[0] + pair[1])))
 
 
 def _rendered(enforcement: str = "scoped", connection: Connection | None = None, **parts: Any) -> str:
@@ -31,10 +25,6 @@ def _rendered(enforcement: str = "scoped", connection: Connection | None = None,
 def _rule(**parts: Any) -> dict[str, Any]:
     base = {"id": "a", "services": ["a"], "direction": "in", "family": "ipv4", "protocol": "tcp", "ports": ["80"]}
     return {**base, "sources": ["any"], "destinations": [], "comment": "", **parts}
-
-
-def _ports(ranges: list[tuple[int, int]]) -> set[int]:
-    return {port for first, last in ranges for port in range(first, last + 1)}
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -54,19 +44,6 @@ def test_there_are_golden_policies() -> None:
 def test_the_text_replaces_the_table_in_one_transaction_also_when_there_is_none() -> None:
     lines = _rendered().splitlines()
     assert lines[:2] == ["table inet playout_firewall", "delete table inet playout_firewall"]
-
-
-@given(RANGES)
-def test_merged_ports_are_the_same_ports_without_overlap_or_touch(ranges: list[tuple[int, int]]) -> None:
-    merged = merge_ports([f"{first}-{last}" for first, last in ranges])
-    assert _ports(merged) == _ports(ranges)
-    assert all(low[1] + 1 < high[0] for low, high in pairwise(merged))
-
-
-@given(RANGES, RANGES)
-def test_subtracted_ports_are_gone_and_no_others(left: list[tuple[int, int]], right: list[tuple[int, int]]) -> None:
-    texts = [[f"{first}-{last}" for first, last in ranges] for ranges in (left, right)]
-    assert _ports(subtract(merge_ports(texts[0]), merge_ports(texts[1]))) == _ports(left) - _ports(right)
 
 
 def test_overlapping_ports_and_networks_become_what_nft_accepts() -> None:
@@ -99,28 +76,11 @@ def test_a_long_comment_is_cut_to_what_nft_takes_without_cutting_a_letter() -> N
     assert len(f"a: {comment}".encode()) <= 127
 
 
-@pytest.mark.parametrize(
-    ("enforcement", "port", "client", "needed"),
-    [
-        pytest.param("scoped", 22, "198.51.100.7", False, id="scoped never drops a management port"),
-        pytest.param("scoped", 80, "198.51.100.7", True, id="scoped, on a governed port"),
-        pytest.param("scoped", 2222, "198.51.100.7", False, id="scoped, on a port that nobody governs"),
-        pytest.param("default_deny", 22, "192.0.2.7", False, id="in the management networks already"),
-        pytest.param("default_deny", 22, "198.51.100.7", True, id="from elsewhere"),
-        pytest.param("default_deny", 2222, "192.0.2.7", True, id="on another port"),
-    ],
-)
-def test_the_connection_in_use_is_named_where_something_could_drop_it(
-    enforcement: str, port: int, client: str, needed: bool
-) -> None:
-    text = _rendered(
-        enforcement,
-        Connection(client, port),
-        rules=[_rule(sources=["192.0.2.1"])],
-        governed={"in": {"tcp": ["22", "80"]}},
-        management={"ports": ["22"], "sources": ["192.0.2.0/24"]},
-    )
-    assert (f"ip saddr {client} tcp dport {port} accept" in text) is needed
+def test_the_connection_in_use_comes_before_everything_else_that_comes_in() -> None:
+    text = _rendered(connection=Connection("2001:db8::7", 80), governed={"in": {"tcp": ["80"]}})
+    lines = text.partition("chain input {")[2].splitlines()
+    assert lines[2].strip().startswith("ip6 saddr 2001:db8::7 tcp dport 80 accept")
+    assert "the management connection in use" not in _rendered(connection=Connection("192.0.2.7", 80))
 
 
 def test_an_empty_policy_has_no_chain() -> None:
