@@ -1,11 +1,12 @@
 # Copyright (c) 2026, playout.firewall contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A site behind a gateway, on which one policy after the other is enforced."""
+"""A site behind a gateway, on which one policy after the other is enforced, by one backend after the other."""
 
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,12 +15,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playout_lab import managers
+
+from .administrators import ADMINISTRATORS, WRITTEN, Administrator
+
+# Those that can enforce a policy, on a host and on a gateway.
+BACKENDS = ("nftables",)
+GATEWAY_BACKENDS = tuple(name for name in BACKENDS if name != "ufw")
 
 DRIVER = Path(__file__).with_name("host_driver.py")
+FTP_CLIENT = Path(__file__).parents[1] / "ftp_transfer.py"
 # What runs on targets needs nothing but an ordinary Python; the tests' own may lie where hosts see no files.
 PYTHON = "/usr/bin/python3" if Path("/usr/bin/python3").exists() else sys.executable
 
-SITE = {
+SITE: dict[str, Any] = {
     "segments": ["wan", "lan"],
     "hosts": {
         "gateway": {
@@ -29,6 +38,7 @@ SITE = {
             },
             "forward": True,
             "listeners": {"tcp": ["22", "80", "9000"], "udp": ["514"]},
+            "ftp": {"port": 21, "passive": "20001-20099"},
         },
         "player": {
             "interfaces": {"eth0": {"segment": "wan", "addresses": ["203.0.113.10/24", "2001:db8:1::10/64"]}},
@@ -55,36 +65,83 @@ SITE = {
 
 @dataclass(frozen=True)
 class Site:
-    """The running lab, and what tests do with its hosts."""
+    """The running lab, and what tests do with its hosts. The gateway is the one with a manager and an administrator."""
 
     lab: Any
+    backend: str
+
+    @property
+    def administrator(self) -> Administrator:
+        """What was on the gateway before us."""
+        return ADMINISTRATORS[self.backend]
+
+    def unopened(self, listener: str = "gateway") -> str:
+        """What a port of the gateway answers that has a listener, but that neither we nor anybody else opened."""
+        return self.administrator.closed or listener
+
+    @property
+    def unheard(self) -> str:
+        """The same for a port without a listener."""
+        return self.administrator.closed or "refused"
 
     def probe(self, host: str, *targets: str) -> list[str]:
-        """Who answers each ``tcp 10.0.0.1 80`` from a host: ``cms``, ``echo``, ``refused`` or ``filtered``."""
+        """Who answers each ``tcp 10.0.0.1 80`` from a host: ``cms``, ``echo``, or ``refused``, ``rejected``,
+        ``filtered``.
+        """
         split = [target.split() for target in targets]
         wanted = [[protocol, address, int(port)] for protocol, address, port in split]
         words: list[str] = self._drive(host, "probe", wanted)
         return [word.removeprefix("udp ").split()[0] for word in words]
 
-    def apply(self, host: str, policy: dict[str, Any], enforcement: str = "scoped") -> dict[str, Any]:
+    def apply(self, host: str, policy: dict[str, Any], enforcement: str = "scoped", **more: Any) -> dict[str, Any]:
         """Enforce a policy; it must succeed."""
-        change: dict[str, Any] = self._drive(host, "apply", {"policy": policy, "enforcement": enforcement})
+        change: dict[str, Any] = self._ensure("apply", host, policy, enforcement, more)
         assert "error" not in change, change["error"]
         return change
 
-    def compare(self, host: str, policy: dict[str, Any], enforcement: str = "scoped") -> dict[str, Any]:
+    def compare(self, host: str, policy: dict[str, Any], enforcement: str = "scoped", **more: Any) -> dict[str, Any]:
         """What enforcing a policy would change, or its ``error``."""
-        change: dict[str, Any] = self._drive(host, "compare", {"policy": policy, "enforcement": enforcement})
+        change: dict[str, Any] = self._ensure("compare", host, policy, enforcement, more)
         return change
 
-    def try_out(self, host: str, policy: dict[str, Any], enforcement: str = "scoped") -> None:
+    def try_out(self, host: str, policy: dict[str, Any], enforcement: str = "scoped", **more: Any) -> None:
         """Enforce a policy for the one second in which nobody confirms it."""
-        self._drive(host, "try", {"policy": policy, "enforcement": enforcement})
+        change: dict[str, Any] = self._ensure("try", host, policy, enforcement, more)
+        assert "error" not in change, change["error"]
 
     def remove(self, host: str) -> dict[str, Any]:
         """Remove everything of ours."""
         change: dict[str, Any] = self._drive(host, "absent", None)
+        assert "error" not in change, change["error"]
         return change
+
+    def rules(self, host: str = "gateway") -> str:
+        """Every rule and set in force, whoever wrote it, without what packets change and in an order that stays."""
+        listing = self.nft(host, "--stateless", "list", "ruleset")
+        # A table that was replaced is listed after the others.
+        tables = sorted(re.split(r"^(?=table )", listing, flags=re.MULTILINE))
+        return "".join(tables) + self.shell(host, "ipset save 2>/dev/null | sort; true")
+
+    def restart(self) -> None:
+        """Restart the gateway's firewall service, with what our drop-in adds to it."""
+        self.lab.firewall("gateway", "restart")
+        drop_in = f"/etc/systemd/system/{self.administrator.service}.service.d/playout-firewall.conf"
+        self._run_unit(drop_in, "ExecStartPost")
+
+    def reboot(self) -> None:
+        """Bring the gateway's firewall up as a reboot does: from files alone."""
+        self.lab.firewall("gateway", "stop")
+        self._forget("gateway")
+        self.lab.firewall("gateway", "start")
+        # Enabled by whichever target wants it.
+        self._run_unit("/etc/systemd/system/*.wants/playout-firewall.service", "ExecStart")
+
+    def ftp(self, host: str, address: str, *modes: str) -> list[bool]:
+        """Whether files pass in each of these passive modes."""
+        options = [word for mode in modes for word in ("--mode", mode)]
+        done = self.lab.exec(host, PYTHON, str(FTP_CLIENT), address, "--timeout", "1", *options)
+        assert len(done.stdout.splitlines()) == len(modes), done.stderr
+        return [" passed" in line for line in done.stdout.splitlines()]
 
     def nft(self, host: str, *arguments: str, text: str = "") -> str:
         """Run nft on a host; what it printed."""
@@ -94,26 +151,71 @@ class Site:
         """Run a shell command on a host; what it printed."""
         return self._checked(self.lab.exec(host, "sh", "-c", command))
 
+    def prepare(self) -> None:
+        """Have the administrator set up the gateway, and keep that to come back to."""
+        self.shell("gateway", f"set -e; {self.administrator.commands}")
+        self.shell("gateway", f"mkdir /run/before && cd /etc && cp -a --parents {_existing()} /run/before/")
+
+    def reset(self) -> None:
+        """Return to what was there before us."""
+        self.lab.firewall("gateway", "stop")
+        self._forget("gateway")
+        self._forget("cms")
+        self.shell("gateway", f"cd /etc && rm -rf {' '.join(WRITTEN)} && cp -a /run/before/. .")
+        self.shell("cms", "rm -rf /etc/playout-firewall; find /etc/systemd -name '*playout*' -delete")
+        self.lab.firewall("gateway", "start")
+
+    def _forget(self, host: str) -> None:
+        """Empty the kernel's tables, and /run of ours."""
+        sets = "if command -v ipset >/dev/null; then ipset destroy; fi"
+        self.shell(host, f"nft flush ruleset && {sets} && rm -rf /run/playout-firewall")
+
+    def _run_unit(self, pattern: str, key: str) -> None:
+        text = self.shell("gateway", f"cat {pattern} 2>/dev/null || true")
+        for line in text.splitlines():
+            name, _equals, command = line.partition("=")
+            if name == key:
+                self.shell("gateway", command.removeprefix("-"))
+
+    def _ensure(self, action: str, host: str, policy: dict[str, Any], enforcement: str, more: dict[str, Any]) -> Any:
+        backend = self.backend if host == "gateway" else "nftables"
+        wanted = {"policy": policy, "enforcement": enforcement, "backend": backend, **more}
+        return self._drive(host, action, wanted)
+
     def _drive(self, host: str, action: str, wanted: Any) -> Any:
         done = self.lab.exec(host, PYTHON, str(DRIVER), action, input=json.dumps(wanted))
         return json.loads(self._checked(done))
 
     @staticmethod
     def _checked(done: subprocess.CompletedProcess[str]) -> str:
-        assert done.returncode == 0, done.stderr
+        assert done.returncode == 0, done.stderr or done.stdout
         return done.stdout
 
 
+def _existing() -> str:
+    return f"$(ls -d {' '.join(WRITTEN)} 2>/dev/null)"
+
+
 @pytest.fixture(scope="module")
-def built_site(lab: Any) -> Iterator[Site]:
-    with lab(SITE) as it:
-        yield Site(it)
+def backend(request: pytest.FixtureRequest) -> str:
+    """The backend under test: what a test is parametrised with, else nftables."""
+    name: str = getattr(request, "param", "nftables")
+    if lacking := managers.missing(name):
+        pytest.skip(f"{name} is not tested: {lacking}")
+    return name
+
+
+@pytest.fixture(scope="module")
+def built_site(lab: Any, backend: str) -> Iterator[Site]:
+    hosts = {**SITE["hosts"], "gateway": {**SITE["hosts"]["gateway"], "firewall": backend}}
+    with lab({**SITE, "hosts": hosts}) as it:
+        site = Site(it, backend)
+        site.prepare()
+        yield site
 
 
 @pytest.fixture
 def site(built_site: Site) -> Site:
-    """The site, without any rule and without our files when the test begins."""
-    for host in ("gateway", "cms"):
-        built_site.nft(host, "flush", "ruleset")
-        built_site.remove(host)
+    """The site, without anything of ours when the test begins, and with the administrator's own rules."""
+    built_site.reset()
     return built_site

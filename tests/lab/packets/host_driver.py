@@ -9,11 +9,13 @@
 
 ``try`` changes the rules in force for a second, in which nobody confirms them.
 
-A probe's word is who answered (``cms:80`` from a listener's greeting), ``refused`` or ``filtered``.
+A probe's word is who answered (``cms:80`` from a listener's greeting), ``refused``, ``rejected`` (an error of a
+firewall), or ``filtered``.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import socket
 import struct
@@ -79,8 +81,13 @@ def _probe(protocol: str, address: str, port: int) -> str:
             return client.recv(4096).decode().strip() or "closed"
         except ConnectionError:
             return "refused"
-        except TimeoutError:
-            return "filtered"
+        except (TimeoutError, PermissionError) as error:
+            # What this host's own firewall drops may be told at once; an ICMPv6 refusal is another PermissionError.
+            return "rejected" if error.errno == errno.EACCES else "filtered"
+        except OSError as error:
+            if error.errno != errno.EHOSTUNREACH:
+                raise
+            return "rejected"
 
 
 if __name__ == "__main__":

@@ -42,3 +42,12 @@ def gateway(**more: Any) -> dict[str, Any]:
     """A gateway between wan0 and lan0."""
     base = {"wan_interfaces": ["wan0"], "lan_interfaces": ["lan0"], "transit": "leave", "hairpin": False}
     return {**base, **more}
+
+
+# A host that two players may use, and nobody else.
+PLAYERS = policy(
+    rule("web", "in", "80", "203.0.113.10"),
+    rule("web6", "in", "80", "2001:db8:1::10"),
+    rule("log", "in", "514", "203.0.113.10 203.0.113.11", protocol="udp"),
+    governed={"in": {"tcp": ["22", "80"], "udp": ["514"]}},
+)

@@ -69,6 +69,12 @@ class Iptables:
     def prepare(self) -> None:
         shutil.rmtree(self._etc, ignore_errors=True)
         self._etc.mkdir()
+        # Enabled, as its package enables it: that is how one sees on a host that saved rules count.
+        wants = Path("/etc/systemd/system/multi-user.target.wants")
+        wants.mkdir(parents=True, exist_ok=True)
+        link = wants / "netfilter-persistent.service"
+        link.unlink(missing_ok=True)
+        link.symlink_to("/lib/systemd/system/netfilter-persistent.service")
 
     def start(self) -> None:
         if (sets := self._etc / "ipsets").exists():

@@ -1,23 +1,20 @@
 # Copyright (c) 2026, playout.firewall contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a gateway's policy translates and lets through, proved with packets."""
+"""What a gateway's policy translates and lets through, proved with packets, the same with every backend."""
 
 from __future__ import annotations
 
-import subprocess
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from .conftest import PYTHON
+from .conftest import GATEWAY_BACKENDS
 from .policies import forward, gateway, policy, rule, transit
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.parametrize("backend", GATEWAY_BACKENDS, indirect=True, scope="module")]
 
 OUTSIDE = "203.0.113.1"
-FTP_CLIENT = Path(__file__).parents[1] / "ftp_transfer.py"
 
 
 def test_a_forward_changes_the_port_and_the_filter_decides_who_passes(site: Any) -> None:
@@ -30,14 +27,14 @@ def test_a_forward_changes_the_port_and_the_filter_decides_who_passes(site: Any)
             gateway=gateway(),
         ),
     )
-    assert site.probe("player", f"tcp {OUTSIDE} 8080", f"tcp {OUTSIDE} 80") == ["cms", "gateway"]
+    assert site.probe("player", f"tcp {OUTSIDE} 8080", f"tcp {OUTSIDE} 80") == ["cms", site.unopened()]
     assert site.probe("stranger", f"tcp {OUTSIDE} 8080", "tcp 10.0.0.10 80") == ["filtered", "filtered"]
     # Transit that the plan does not govern, and the site's own hosts, are left alone.
     assert site.probe("stranger", "tcp 10.0.0.10 443") == ["cms"]
-    assert site.probe("inside", "tcp 10.0.0.10 80", f"tcp {OUTSIDE} 8080") == ["cms", "refused"]
+    assert site.probe("inside", "tcp 10.0.0.10 80", f"tcp {OUTSIDE} 8080") == ["cms", site.unheard]
 
 
-def test_a_whole_range_is_mapped_to_itself_in_one_rule(site: Any) -> None:
+def test_a_whole_range_is_mapped_to_itself(site: Any) -> None:
     site.apply(
         "gateway",
         policy(
@@ -48,8 +45,7 @@ def test_a_whole_range_is_mapped_to_itself_in_one_rule(site: Any) -> None:
         ),
     )
     answers = site.probe("stranger", *(f"tcp {OUTSIDE} {port}" for port in (443, 30000, 30003, 30005, 30006)))
-    assert answers == ["cms", "cms", "cms", "cms", "refused"]
-    assert site.nft("gateway", "list", "ruleset").count("dnat ip to") == 1
+    assert answers == ["cms", "cms", "cms", "cms", site.unheard]
 
 
 def test_ipv6_is_routed_and_filtered(site: Any) -> None:
@@ -77,7 +73,7 @@ def test_a_dynamic_gateway_forwards_what_arrives_for_it_on_its_wan(site: Any) ->
         ),
     )
     assert site.probe("player", f"tcp {OUTSIDE} 80") == ["cms"]
-    assert site.probe("inside", f"tcp {OUTSIDE} 80", "tcp 10.0.0.1 80") == ["gateway", "gateway"]
+    assert site.probe("inside", f"tcp {OUTSIDE} 80", "tcp 10.0.0.1 80") == [site.unopened(), site.unopened()]
 
 
 @pytest.mark.parametrize("address", [OUTSIDE, ""], ids=["fixed address", "dynamic address"])
@@ -105,7 +101,7 @@ def test_hairpin_on_a_dynamic_gateway_spares_its_inside_address(site: Any) -> No
             gateway=gateway(hairpin=True),
         ),
     )
-    assert site.probe("inside", "tcp 10.0.0.1 80", f"tcp {OUTSIDE} 80") == ["gateway", "cms"]
+    assert site.probe("inside", "tcp 10.0.0.1 80", f"tcp {OUTSIDE} 80") == [site.unopened(), "cms"]
 
 
 def test_hairpin_on_a_dynamic_gateway_spares_the_internet(site: Any) -> None:
@@ -185,15 +181,6 @@ def test_governed_egress_counts_from_inside_too(site: Any) -> None:
     assert site.probe("inside", "tcp 203.0.113.10 443") == ["player"]
 
 
-def _ftp(site: Any, host: str, address: str, *modes: str) -> list[bool]:
-    options = [word for mode in modes for word in ("--mode", mode)]
-    done: subprocess.CompletedProcess[str] = site.lab.exec(
-        host, PYTHON, str(FTP_CLIENT), address, "--timeout", "1", *options
-    )
-    assert len(done.stdout.splitlines()) == len(modes), done.stderr
-    return [" passed" in line for line in done.stdout.splitlines()]
-
-
 def test_the_ftp_helper_opens_data_connections_behind_a_forward_of_port_21_alone(site: Any) -> None:
     translated: dict[str, Any] = {
         "forwards": [forward("ftp", OUTSIDE, "21", "10.0.0.10", "21")],
@@ -203,21 +190,10 @@ def test_the_ftp_helper_opens_data_connections_behind_a_forward_of_port_21_alone
     planned = rule("ftp", "forward", "21", "203.0.113.10", "10.0.0.10")
     modes = ("epsv", "pasv", "pasv-address")
     site.apply("gateway", policy(planned, **translated))
-    assert _ftp(site, "player", OUTSIDE, *modes) == [False, False, False]
+    assert site.ftp("player", OUTSIDE, *modes) == [False, False, False]
     helper = {"name": "ftp", "protocol": "tcp", "port": 21, "addresses": ["10.0.0.10", "2001:db8:2::10"]}
     site.apply("gateway", policy(planned, helpers=[helper], **translated))
-    assert _ftp(site, "player", OUTSIDE, *modes) == [True, True, True]
-
-
-def test_the_ftp_helper_serves_a_server_that_denies_everything_else(site: Any) -> None:
-    denying: dict[str, Any] = {"management": {"ports": ["22"], "sources": ["10.0.0.0/24"]}}
-    rules = (rule("ftp", "in", "21", "10.0.0.0/24"), rule("ftp6", "in", "21", "2001:db8:1::10"))
-    site.apply("cms", policy(*rules, **denying), "default_deny")
-    assert _ftp(site, "inside", "10.0.0.10", "pasv") == [False]
-    helper = {"name": "ftp", "protocol": "tcp", "port": 21, "addresses": ["10.0.0.10", "2001:db8:2::10"]}
-    site.apply("cms", policy(*rules, helpers=[helper], **denying), "default_deny")
-    assert _ftp(site, "inside", "10.0.0.10", "pasv") == [True]
-    assert _ftp(site, "player", "2001:db8:2::10", "epsv") == [True]
+    assert site.ftp("player", OUTSIDE, *modes) == [True, True, True]
 
 
 def test_forwarding_that_is_off_in_the_kernel_is_an_error(site: Any) -> None:
