@@ -21,7 +21,8 @@ from ansible_collections.playout.firewall.plugins.module_utils._nftables import 
 PROBE = "_probe"
 
 _BEGUN = "begun"
-_LIST = 'echo begun && "$1" -f - && "$1" -j list table inet "$2" && "$1" list table inet "$2"'
+_LOAD = 'echo begun && "$1" -f - && "$1" -j list table inet "$2"'
+_SHOW = ' && "$1" list table inet "$2"'
 _NAMESPACES = (
     ("unshare", "--net", "--"),
     # A container without CAP_SYS_ADMIN may still be allowed a user namespace of its own.
@@ -86,18 +87,22 @@ class Nft:
         if result.code:
             raise NftError(f"nft would refuse these rules: {result.reason}")
 
-    def desired(self, text: str) -> Listing:
+    def desired(self, text: str, shown: bool = True) -> Listing:
         """Return how this text would be listed, without changing any rule that is in force.
 
+        :param shown: whether anybody will see the listing's text; without it, it is empty.
         :raises NftError: when nft or the kernel refuses the text.
         """
+        script = _LOAD + _SHOW if shown else _LOAD
+        # Nothing is there to be removed, and the kernel takes longer to remove a table than all the rest does.
+        new = text.replace(removal(self.table), "")
         for namespace in _NAMESPACES:
-            result = self._run([*namespace, "sh", "-c", _LIST, "sh", self.binary, self.table], text)
+            result = self._run([*namespace, "sh", "-c", script, "sh", self.binary, self.table], new)
             if result.out.startswith(_BEGUN):
                 return self._listing(result, self.table)
-        return self._dormant(text)
+        return self._dormant(text, script)
 
-    def _dormant(self, text: str) -> Listing:
+    def _dormant(self, text: str, script: str) -> Listing:
         """Where no namespace is allowed: a copy of the table that is dormant, and gone again at once."""
         self.check(text)
         probe = self.table + PROBE
@@ -105,7 +110,7 @@ class Nft:
             f"table {FAMILY} {self.table} {{\n", f"table {FAMILY} {probe} {{\n\tflags dormant;\n"
         )
         try:
-            listing = self._listing(self._run(["sh", "-c", _LIST, "sh", self.binary, probe], copy), probe)
+            listing = self._listing(self._run(["sh", "-c", script, "sh", self.binary, probe], copy), probe)
         finally:
             self._run([self.binary, "-f", "-"], removal(probe))
         objects = dict(listing.objects)

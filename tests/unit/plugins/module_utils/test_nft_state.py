@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from ansible_collections.playout.firewall.plugins.module_utils._command import Result
 from ansible_collections.playout.firewall.plugins.module_utils._nft_state import (
+    Listing,
     Nft,
     NftError,
     normalise,
@@ -91,7 +92,15 @@ def test_the_desired_listing_comes_from_a_namespace_of_its_own() -> None:
     assert listing.text == "table inet\n"
     [(arguments, text)] = machine.calls
     assert arguments[:3] == ["unshare", "--net", "--"]
-    assert text == TEXT
+    # In an empty namespace there is no table to remove first.
+    assert REMOVAL + text == TEXT
+
+
+def test_what_nobody_will_see_is_not_listed_as_text() -> None:
+    machine = Machine(unshare=_listed(text=""))
+    assert Nft(machine).desired(TEXT, shown=False) == Listing(normalise(_objects(), TABLE), "")
+    [(arguments, _text)] = machine.calls
+    assert " ".join(arguments).count("list table") == 1
 
 
 def test_without_that_permission_a_user_namespace_is_tried() -> None:
