@@ -25,13 +25,14 @@ from ansible_collections.playout.firewall.plugins.module_utils._command import R
 
 DIRECTORY = "/run/playout-firewall"
 
-_PENDING, _CONFIRMED, _ROLLING_BACK, _ROLLED_BACK = "pending", "confirmed", "rolling-back", "rolled-back"
+_PENDING, _CONFIRMED, _ROLLING_BACK = "pending", "confirmed", "rolling-back"
+_ROLLED_BACK, _STUCK = "rolled-back", "stuck"
 # The sleep is relative, so that setting the clock neither shortens nor stretches it.
 _TIMER = f"""(
 sleep "$1"
 cd "$2" || exit
 mv {_PENDING} {_ROLLING_BACK} || exit
-sh {_undo.SCRIPT} >{_undo.LOG} 2>&1
+sh {_undo.SCRIPT} >{_undo.LOG} 2>&1 || exec mv {_ROLLING_BACK} {_STUCK}
 mv {_ROLLING_BACK} {_ROLLED_BACK}
 ) &
 """
@@ -48,13 +49,22 @@ class TooLate(ConfirmError):
 
 
 def arm(seconds: int, undos: t.Sequence[Undo], directory: str = DIRECTORY) -> str:
-    """Start the timer that goes these ways back; return the token to confirm with."""
-    os.makedirs(directory, mode=0o700, exist_ok=True)
+    """Start the timer that goes these ways back; return the token to confirm with.
+
+    :raises ConfirmError: when that cannot be prepared; no timer runs.
+    """
     token = secrets.token_hex(16)
     path = os.path.join(directory, token)
-    os.mkdir(path, 0o700)
-    _undo.write(undos, path)
-    _undo.write_private(os.path.join(path, _PENDING), str(time.monotonic() + seconds))
+    try:
+        os.makedirs(directory, mode=0o700, exist_ok=True)
+        os.mkdir(path, 0o700)
+        _undo.write(undos, path)
+        _undo.write_private(os.path.join(path, _PENDING), str(time.monotonic() + seconds))
+    except OSError as error:
+        _remove(path, directory)
+        raise ConfirmError(
+            f"nothing was changed: the way back cannot be written below {directory}: {error.strerror}"
+        ) from error
     # It must outlive this process, its session and its pipes, which a module's run_command would wait for.
     subprocess.run(  # pylint: disable=ansible-bad-function
         ["/bin/sh", "-c", _TIMER, "playout-firewall", str(seconds), path],
@@ -106,6 +116,11 @@ def _claim(token: str, directory: str) -> str:
     try:
         os.rename(os.path.join(path, _PENDING), os.path.join(path, _CONFIRMED))
     except OSError:
+        if os.path.exists(os.path.join(path, _STUCK)):
+            raise ConfirmError(
+                "the confirmation came too late, and the way back to the old rules failed: look at the host's firewall "
+                f"and at {os.path.join(path, _undo.LOG)} before anything else"
+            ) from None
         # What is left of the timer's is not removed here: it may still be at work.
         if any(os.path.exists(os.path.join(path, name)) for name in (_ROLLING_BACK, _ROLLED_BACK)):
             raise TooLate("the confirmation came too late, the old rules have returned already") from None

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 import typing as t
 from dataclasses import dataclass, field
@@ -108,19 +109,19 @@ def carry_out(work: Work, machine: Machine, confirm_timeout: int = 0) -> t.Optio
         persistence.stage(work.files)
     except PersistError as error:
         raise BackendError(f"nothing was changed: {error}") from error
-    if changing and confirm_timeout:
-        persistence.discard(work.files)
-        return _try_out(changing, undos, machine, confirm_timeout)
-    _apply(changing, undos, machine)
+    token = None
     try:
-        for backend, change in work.parts:
-            if change.stored:
-                backend.store(change)
-        persistence.commit(work.files)
-    except (BackendError, PersistError, OSError) as error:
+        if changing and confirm_timeout:
+            token = _try_out(changing, undos, machine, confirm_timeout)
+        else:
+            _apply(changing, undos, machine)
+            _keep(work, persistence, undos, machine)
+    finally:
+        # What was put in place is not there any more.
         persistence.discard(work.files)
-        raise _returned(undos, machine, error) from error
-    return None
+    # Applying may have found something to say.
+    work.warnings += [text for _backend, change in changing for text in change.warnings if text not in work.warnings]
+    return token
 
 
 def open_backend(name: str, machine: Machine) -> Backend:
@@ -130,6 +131,14 @@ def open_backend(name: str, machine: Machine) -> Backend:
         from ansible_collections.playout.firewall.plugins.module_utils._nft_backend import NftablesBackend
 
         return NftablesBackend(machine)
+    if name == "iptables":
+        from ansible_collections.playout.firewall.plugins.module_utils._iptables_backend import IptablesBackend
+
+        return IptablesBackend(machine)
+    if name == "ufw":
+        from ansible_collections.playout.firewall.plugins.module_utils._ufw_backend import UfwBackend
+
+        return UfwBackend(machine)
     raise BackendError(f"no backend '{name}' is known, known are {', '.join(_managers.BACKENDS)}")
 
 
@@ -168,7 +177,8 @@ def _try_out(changing: Parts, undos: t.Sequence[Undo], machine: Machine, seconds
         _apply(changing, undos, machine)
     except Exception:
         # The old rules stand already: nobody has to wait for them.
-        _confirm.confirm(token)
+        with contextlib.suppress(_confirm.ConfirmError):
+            _confirm.confirm(token)
         raise
     return token
 
@@ -184,15 +194,47 @@ def _apply(changing: Parts, undos: t.Sequence[Undo], machine: Machine) -> None:
             raise _returned(undos[-number:], machine, error) from error
 
 
-def _returned(undos: t.Sequence[Undo], machine: Machine, error: Exception) -> BackendError:
-    """Go the way back and return the error that says so."""
+def _keep(work: Work, persistence: Persistence, undos: t.Sequence[Undo], machine: Machine) -> None:
+    """Have the next boot load the new rules, or go back."""
+    stored: t.List[str] = []
+    try:
+        for backend, change in work.parts:
+            if change.stored:
+                backend.store(change)
+                stored.append(backend.name)
+        persistence.commit(work.files)
+    except Exception as error:
+        raise _returned(undos, machine, error, stored) from error
+
+
+def _returned(
+    undos: t.Sequence[Undo], machine: Machine, error: Exception, stored: t.Sequence[str] = ()
+) -> BackendError:
+    """Go the way back and return the error that says which state stands.
+
+    :param stored: whose program has the new rules for the next boot already.
+    """
+    names = " and ".join(stored)
+    reason = _go_back(undos, machine)
     if not undos:
-        return BackendError(f"{error}. The rules in force are as they were")
-    with tempfile.TemporaryDirectory(prefix="playout-firewall-", dir=machine.path("run")) as directory:
-        _undo.write(undos, directory)
-        result = machine.run(["sh", "-c", f'cd "$1" && sh {_undo.SCRIPT}', "sh", directory], "")
-    if result.code == 0:
-        return BackendError(f"{error}. The old rules are in force again, nothing was changed")
-    return BackendError(
-        f"{error}. The new rules are in force, but not at the next boot: going back failed: {result.reason}"
-    )
+        state = f"{names} will load the new rules at the next boot all the same" if stored else "The old files stand"
+    elif reason:
+        boot = f"and {names} will load them at the next boot" if stored else "but not at the next boot"
+        state = f"The new rules are in force, {boot}: going back failed: {reason}"
+    else:
+        boot = f"but {names} will load the new ones at the next boot" if stored else "nothing was changed"
+        state = f"The old rules are in force again, {boot}"
+    return BackendError(f"{error}. {state}")
+
+
+def _go_back(undos: t.Sequence[Undo], machine: Machine) -> str:
+    """Return why the rules before could not be brought back; nothing when they were."""
+    if not undos:
+        return ""
+    try:
+        with tempfile.TemporaryDirectory(prefix="playout-firewall-", dir=machine.path("run")) as directory:
+            _undo.write(undos, directory)
+            result = machine.run(["sh", "-c", f'cd "$1" && sh {_undo.SCRIPT}', "sh", directory], "")
+    except OSError as error:
+        return str(error)
+    return result.reason if result.code else ""
