@@ -55,7 +55,7 @@ WantedBy=sysinit.target
 _DROP_IN_TEXT = """\
 # Written by playout.firewall: this service may flush every rule, ours included.
 [Service]
-ExecStartPost=-{load}
+{prepare}ExecStartPost=-{load}
 ExecReload=-{load}
 """
 
@@ -77,13 +77,15 @@ class BootFile:
 class Loader:
     """What a backend wants at boot: its rules in one file, the command that loads them, and after which services.
 
-    ``modules`` are kernel modules that the rules need.
+    ``modules`` are kernel modules that the rules need. ``prepare`` is run before such a service loads its own file,
+    in which rules of ours may have been saved.
     """
 
     rules: BootFile
     command: t.Sequence[str]
     services: t.Sequence[str]
     modules: t.Sequence[str] = ()
+    prepare: t.Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -165,7 +167,9 @@ class Persistence:
             services = " ".join(f"{name}.service" for name in loader.services)
             unit = _UNIT_TEXT.format(services=services, rules=loader.rules.path, load=load, modules=modules)
             files.append(BootFile(UNIT, unit, PUBLIC))
-            files += [BootFile(drop_in(name), _DROP_IN_TEXT.format(load=load), PUBLIC) for name in loader.services]
+            prepare = f"ExecStartPre=-{' '.join(loader.prepare)}\n" if loader.prepare else ""
+            text = _DROP_IN_TEXT.format(load=load, prepare=prepare)
+            files += [BootFile(drop_in(name), text, PUBLIC) for name in loader.services]
             files.append(BootFile(ENABLED, f"/{UNIT}", LINK))
         return files
 
