@@ -24,15 +24,22 @@ WRITTEN = (
 @dataclass(frozen=True)
 class Administrator:
     """``service`` is the systemd unit that brings the rules back; ``closed`` is what a port that nobody opened answers
-    (None: the host accepts what nobody forbids).
+    (None: the host accepts what nobody forbids). ``no_transit`` are the commands of one who lets nothing pass a gateway.
     """
 
     service: str
     closed: str | None
     commands: str
+    no_transit: str = ""
 
 
-_IPTABLES = """
+_SAVE = """
+iptables-save > /etc/iptables/rules.v4
+ip6tables-save > /etc/iptables/rules.v6
+"""
+
+_IPTABLES = (
+    """
 for family in iptables:icmp ip6tables:ipv6-icmp; do
     program=${family%:*}
     $program -A INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
@@ -41,14 +48,36 @@ for family in iptables:icmp ip6tables:ipv6-icmp; do
     $program -A INPUT -p tcp -m multiport --dports 22,9000 -j ACCEPT
     $program -P INPUT DROP
 done
-iptables-save > /etc/iptables/rules.v4
-ip6tables-save > /etc/iptables/rules.v6
+"""
+    + _SAVE
+)
+
+_IPTABLES_NO_TRANSIT = (
+    """
+for program in iptables ip6tables; do
+    $program -A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+    $program -P FORWARD DROP
+done
+"""
+    + _SAVE
+)
+
+# Between interfaces that are not in it by name, a zone forwards nothing.
+_FIREWALLD = """
+firewall-cmd -q --permanent --zone public --add-port=9000/tcp
+firewall-cmd -q --permanent --zone public --add-interface=wan0 --add-interface=lan0
+firewall-cmd -q --reload
+"""
+
+_FIREWALLD_NO_TRANSIT = """
+firewall-cmd -q --permanent --zone public --remove-forward
+firewall-cmd -q --reload
 """
 
 ADMINISTRATORS = {
     "nftables": Administrator("nftables", None, ""),
-    "iptables": Administrator("netfilter-persistent", "filtered", _IPTABLES),
+    "iptables": Administrator("netfilter-persistent", "filtered", _IPTABLES, _IPTABLES_NO_TRANSIT),
     # SSH is open before ufw is enabled, or nobody would enable it; in firewalld's default zone it always is.
     "ufw": Administrator("ufw", "filtered", "ufw allow 9000/tcp"),
-    "firewalld": Administrator("firewalld", "rejected", "firewall-cmd -q --permanent --add-port=9000/tcp"),
+    "firewalld": Administrator("firewalld", "rejected", _FIREWALLD, _FIREWALLD_NO_TRANSIT),
 }

@@ -20,7 +20,7 @@ from playout_lab import managers
 from .administrators import ADMINISTRATORS, WRITTEN, Administrator
 
 # Those that can enforce a policy, on a host and on a gateway.
-BACKENDS = ("nftables",)
+BACKENDS = ("nftables", "iptables")
 GATEWAY_BACKENDS = tuple(name for name in BACKENDS if name != "ufw")
 
 DRIVER = Path(__file__).with_name("host_driver.py")
@@ -120,7 +120,7 @@ class Site:
         listing = self.nft(host, "--stateless", "list", "ruleset")
         # A table that was replaced is listed after the others.
         tables = sorted(re.split(r"^(?=table )", listing, flags=re.MULTILINE))
-        return "".join(tables) + self.shell(host, "ipset save 2>/dev/null | sort; true")
+        return "".join(tables) + self.shell(host, "ipset save 2>/dev/null | sed 's/ initval .*//' | sort; true")
 
     def restart(self) -> None:
         """Restart the gateway's firewall service, with what our drop-in adds to it."""

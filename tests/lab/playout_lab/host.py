@@ -180,8 +180,9 @@ class _HostProcess:
         def body() -> None:
             receiver.close()
             server.close()
-            # Programs that it starts want to know how their own children ended.
+            # Programs that it starts want to know how their own children ended, and to be told to stop.
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_SETMASK, ())
             try:
                 service = make()
             except LabError as error:

@@ -68,6 +68,8 @@ def _set_sysctls(host: Host) -> None:
     # Other machines' settings are partly inherited by a new network namespace.
     wanted |= {"ipv4/ip_forward": str(int(host.forward)), "ipv6/conf/all/forwarding": str(int(host.forward))}
     wanted |= {"ipv4/conf/all/rp_filter": "0", "ipv4/conf/default/rp_filter": "0"}
+    # A firewall that rejects is to say so each time.
+    wanted |= {"ipv4/icmp_ratelimit": "0", "ipv6/icmp/ratelimit": "0"}
     for name, value in wanted.items():
         path = Path("/proc/sys/net", name)
         if path.exists():
