@@ -12,7 +12,6 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.playout.firewall.plugins.module_utils._intervals import Intervals, intersect, union
-from ansible_collections.playout.firewall.plugins.module_utils._nft_match import PORTS, Condition, Reader, Subject
 from ansible_collections.playout.firewall.plugins.module_utils._nftables import TABLES
 from ansible_collections.playout.firewall.plugins.module_utils._policy import PROTOCOLS, Policy
 from ansible_collections.playout.firewall.plugins.module_utils._statements import merge_ports
@@ -78,6 +77,9 @@ def _translates(expression: t.Mapping[str, t.Any]) -> bool:
 
 def _ports(rule: t.Mapping[str, t.Any], protocol: str) -> Intervals:
     """Return the ports that a rule names; what it does not name is a whole address, which is no port of this host."""
+    # Late, as few hosts have such rules and every run would have to compile it.
+    from ansible_collections.playout.firewall.plugins.module_utils._nft_match import PORTS, Condition, Reader, Subject
+
     for family in _FAMILIES[rule["family"]]:
         reader = Reader(Subject("input", family, protocol), lambda _name: None)
         condition = Condition(Subject("input", family, protocol).everything())
