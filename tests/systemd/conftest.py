@@ -1,0 +1,50 @@
+# Copyright (c) 2026, playout.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Machines that run systemd."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+
+from .machine import CHECKOUT, Machine, clear_away
+
+MachineFactory: TypeAlias = Callable[..., AbstractContextManager[Machine]]
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The directory that every machine's disk is copied from; skip, with the reason, where it cannot be made."""
+    if os.geteuid() != 0:
+        pytest.skip("no machine with systemd: only root can make one")
+    directory = CHECKOUT / ".build" / "systemd"
+    build = [CHECKOUT / "tools" / "systemd-image.sh", directory]
+    made = subprocess.run(build, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+    if made.returncode != 0:
+        pytest.skip(f"no machine with systemd: {made.stderr.strip()}")
+    clear_away(directory)
+    return directory / "root"
+
+
+@pytest.fixture(scope="session")
+def switched_on(root: Path) -> MachineFactory:
+    """``with switched_on(80, 443) as it:`` is a machine that listens on these ports."""
+
+    @contextmanager
+    def switch_on(*ports: int) -> Iterator[Machine]:
+        it = Machine(root)
+        try:
+            it.listen(*ports)
+            it.switch_on()
+            yield it
+        finally:
+            it.scrap()
+
+    return switch_on
