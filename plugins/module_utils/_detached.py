@@ -26,19 +26,18 @@ exit {_STUCK}
 """
 
 
-def carry_out(script: str, undo: str, directory: str = DIRECTORY) -> None:
+def carry_out(script: str, undo: str, directory: str = DIRECTORY) -> str:
     """Run a shell script to its end, whatever becomes of this process; a step that fails ends it and has it undone.
 
     :param script: is run by ``sh -eu``.
     :param undo: brings the old state back from wherever the script ended.
     :param directory: of root, on a file system that a reboot empties.
+    :returns: what the script printed.
     :raises BackendError: with what the step said that failed, and which state stands.
     """
-    os.makedirs(directory, mode=0o700, exist_ok=True)
-    place = tempfile.mkdtemp(prefix="change-", dir=directory)
-    write_private(os.path.join(place, "script"), script)
-    write_private(os.path.join(place, "undo"), undo)
-    done = subprocess.run(  # pylint: disable=ansible-bad-function
+    place = _prepare(script, undo, directory)
+    # Not subprocess.run, which kills what it runs when this process is interrupted.
+    runner = subprocess.Popen(  # pylint: disable=ansible-bad-function
         ["/bin/sh", "-c", _RUNNER, "playout-firewall", place],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
@@ -47,18 +46,32 @@ def carry_out(script: str, undo: str, directory: str = DIRECTORY) -> None:
         cwd="/",
         start_new_session=True,
         pass_fds=_lock.held(),
-        check=False,
     )
+    code = runner.wait()
     said = {name: _read(os.path.join(place, name)) for name in ("log", "undo.log")}
     shutil.rmtree(place, ignore_errors=True)
-    if done.returncode == 0:
-        return
-    if done.returncode == _UNDONE:
+    if code == 0:
+        return said["log"]
+    if code == _UNDONE:
         raise BackendError(f"the rules were refused, the old ones stand: {said['log']}")
     raise BackendError(
         f"the rules were refused ({said['log']}), and the way back failed too ({said['undo.log']}): look at the host's "
         "firewall before anything else"
     )
+
+
+def _prepare(script: str, undo: str, directory: str) -> str:
+    """Return a new directory that holds both scripts."""
+    place = ""
+    try:
+        os.makedirs(directory, mode=0o700, exist_ok=True)
+        place = tempfile.mkdtemp(prefix="change-", dir=directory)
+        write_private(os.path.join(place, "script"), script)
+        write_private(os.path.join(place, "undo"), undo)
+    except OSError as error:
+        shutil.rmtree(place, ignore_errors=True)
+        raise BackendError(f"nothing was changed: {directory} cannot be written: {error.strerror}") from error
+    return place
 
 
 def _read(path: str) -> str:

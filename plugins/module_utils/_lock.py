@@ -36,8 +36,10 @@ def exclusive(path: str = PATH, seconds: float = _SECONDS) -> t.Iterator[None]:
         raise LockError(f"the lock {path} cannot be opened (root is needed): {error.strerror}") from error
     try:
         _wait(handle, path, seconds)
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, b"%d\n" % os.getpid(), 0)
+        # Only for the message: a full disk must not keep anybody from changing rules.
+        with contextlib.suppress(OSError):
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, b"%d\n" % os.getpid(), 0)
         _held.append(handle)
         try:
             yield
