@@ -82,6 +82,9 @@ def prepare(directory: Path) -> Path:
     copy = directory / "checkout"
     for name in files.names():
         files.copy(name, copy)
+    packages = files.CHECKOUT / ".build" / "packages"
+    if packages.is_dir():
+        shutil.copytree(packages, copy / ".build" / "packages", symlinks=True)
     link = copy / ".build" / "collections" / "ansible_collections" / "playout" / "firewall"
     link.parent.mkdir(parents=True)
     link.symlink_to("../../../..")

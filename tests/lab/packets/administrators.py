@@ -24,7 +24,7 @@ WRITTEN = (
 @dataclass(frozen=True)
 class Administrator:
     """``service`` is the systemd unit that brings the rules back; ``closed`` is what a port that nobody opened answers
-    (None: the host accepts what nobody forbids). ``no_transit`` are the commands of one who lets nothing pass a gateway.
+    (None: the host accepts what nobody forbids); ``no_transit`` are commands after which nothing passes a gateway.
     """
 
     service: str

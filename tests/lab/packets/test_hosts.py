@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from .administrators import WRITTEN
 from .conftest import BACKENDS
 from .policies import PLAYERS, policy, rule
 
@@ -171,7 +172,9 @@ def test_absent_leaves_the_administrators_rules_and_nothing_of_ours(site: Any) -
     assert removal["live"]
     assert removal["boot"]
     assert site.rules() == before
-    assert site.shell("gateway", "find /etc -name '*playout*'; grep -ril playout /etc || true") == ""
+    assert (
+        site.shell("gateway", f"cd /etc; find . -name '*playout*'; grep -ril playout {' '.join(WRITTEN)} || true") == ""
+    )
     again = site.remove("gateway")
     assert (again["live"], again["boot"]) == (False, False)
     site.reboot()
