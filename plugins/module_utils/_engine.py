@@ -139,6 +139,10 @@ def open_backend(name: str, machine: Machine) -> Backend:
         from ansible_collections.playout.firewall.plugins.module_utils._ufw_backend import UfwBackend
 
         return UfwBackend(machine)
+    if name == "firewalld":
+        from ansible_collections.playout.firewall.plugins.module_utils._firewalld_backend import FirewalldBackend
+
+        return FirewalldBackend(machine)
     raise BackendError(f"no backend '{name}' is known, known are {', '.join(_managers.BACKENDS)}")
 
 

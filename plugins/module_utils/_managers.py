@@ -11,7 +11,7 @@ import typing as t
 
 from ansible_collections.playout.firewall.plugins.module_utils._backend import BackendError, Machine
 from ansible_collections.playout.firewall.plugins.module_utils._nft_conflicts import conflicts
-from ansible_collections.playout.firewall.plugins.module_utils._nftables import TABLE
+from ansible_collections.playout.firewall.plugins.module_utils._nftables import BESIDE, TABLE
 from ansible_collections.playout.firewall.plugins.module_utils._policy import Policy
 
 AUTO = "auto"
@@ -23,6 +23,8 @@ IPTABLES_TABLES = tuple((family, table) for family in ("ip", "ip6") for table in
 CHAIN_MARK = "PLAYOUT-"
 FIREWALLD_MARK = "playout-"
 UFW_MARK = "playout.firewall"
+# Says that rules of ours may be in force that are not in ufw's files yet: a run was killed, or nobody confirmed.
+UFW_APPLIED = "run/playout-firewall.ufw"
 
 _UFW_RULES = ("etc/ufw/user.rules", "etc/ufw/user6.rules")
 _SAVED_RULES = ("etc/iptables/rules.v4", "etc/iptables/rules.v6", "etc/sysconfig/iptables", "etc/sysconfig/ip6tables")
@@ -74,8 +76,14 @@ def remains(machine: Machine) -> t.List[str]:
     """Return the backends in which something of ours is, by its marks; our own boot files are not looked at."""
     found: t.Dict[str, t.Callable[[], t.Any]] = {
         "nftables": lambda: _has(machine, "table", TABLE),
-        "firewalld": lambda: glob.glob(machine.path("etc/firewalld/policies", f"{FIREWALLD_MARK}*.xml")),
-        "ufw": lambda: any(UFW_MARK.encode().hex() in machine.read(path) for path in _UFW_RULES),
+        "firewalld": lambda: (
+            glob.glob(machine.path("etc/firewalld/policies", f"{FIREWALLD_MARK}*.xml"))
+            or _has(machine, "table", BESIDE)
+        ),
+        "ufw": lambda: (
+            any(UFW_MARK.encode().hex() in machine.read(path) for path in _UFW_RULES)
+            or os.path.exists(machine.path(UFW_APPLIED))
+        ),
         "iptables": lambda: _has_chain(machine, CHAIN_MARK) or _has_legacy_chain(machine),
     }
     return [name for name, is_there in found.items() if is_there()]

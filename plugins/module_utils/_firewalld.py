@@ -1,0 +1,356 @@
+# Copyright (c) 2026, playout.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A policy in the terms of firewalld. Pure: objects out of data, nothing is read or run.
+
+What is let through must be said to firewalld, because nobody else can open what it drops. It also drops, forwards
+ports and sets helpers for us as far as it can tell the packets apart. It cannot where interfaces matter that have no
+zone of their own, and behind a translation: whatever was translated it lets through before it asks any policy. What it
+has no words for is left over as statements, for a table beside it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import typing as t
+from dataclasses import dataclass, replace
+
+from ansible_collections.playout.firewall.plugins.module_utils._firewalld_objects import (
+    MARK,
+    Element,
+    Helper,
+    IpSet,
+    Objects,
+    PolicyObject,
+    RichRule,
+    Service,
+)
+from ansible_collections.playout.firewall.plugins.module_utils._intervals import Intervals, intersect, subtract
+from ansible_collections.playout.firewall.plugins.module_utils._statements import (
+    ACCEPT,
+    DROP,
+    FAMILIES,
+    Statement,
+    Statements,
+)
+
+ANY_ZONE, HOST = "ANY", "HOST"
+
+Lines = t.Sequence[Statement]
+Texts = t.Tuple[str, ...]
+
+# Before every zone and every policy of others; what drops in the way of a forward is asked before our own accepts.
+_FIRST, _SECOND = -32768, -32767
+# Above zero, where the helpers of a policy come before its rules. Each change of the verdict is a step.
+_STEP = 100
+# The oldest version that knows ipsets as destinations.
+_DESTINATION_SETS = (1, 0)
+_DHCP: Intervals = ((67, 68), (546, 547))
+_NUMBERS = {"igmp": "2", "icmpv6": "58", "vrrp": "112"}
+
+# Drops of ours never reach these: without them a host loses its address, its neighbours or the path's MTU.
+_ESSENTIAL: t.Sequence[t.Tuple[str, t.Optional[str], t.Sequence[Element]]] = (
+    *(
+        ("essential ICMP and ICMPv6", None, [("icmp-type", (("name", name),))])
+        for name in (
+            "echo-reply",
+            "echo-request",
+            "destination-unreachable",
+            "time-exceeded",
+            "parameter-problem",
+        )
+    ),
+    *(
+        ("essential ICMPv6", "ipv6", [("icmp-type", (("name", name),))])
+        for name in (
+            "packet-too-big",
+            "router-solicitation",
+            "router-advertisement",
+            "neighbour-solicitation",
+            "neighbour-advertisement",
+        )
+    ),
+    # Group membership: older versions of firewalld have no names for its messages.
+    (
+        "essential ICMPv6 to groups",
+        "ipv6",
+        [("destination", (("address", "ff00::/8"),)), ("protocol", (("value", _NUMBERS["icmpv6"]),))],
+    ),
+    ("group membership", "ipv4", [("protocol", (("value", _NUMBERS["igmp"]),))]),
+    ("DHCP", "ipv4", [("port", (("port", "67-68"), ("protocol", "udp")))]),
+    ("DHCPv6", "ipv6", [("port", (("port", "546-547"), ("protocol", "udp")))]),
+)
+_VRRP = ("VRRP", None, [("protocol", (("value", _NUMBERS["vrrp"]),))])
+
+
+@dataclass(frozen=True)
+class Zone:
+    """What is bound to a zone while firewalld runs."""
+
+    interfaces: Texts = ()
+    sources: Texts = ()
+
+
+@dataclass(frozen=True)
+class Site:
+    """What a rendering has to know of the firewalld that it is for."""
+
+    zones: t.Mapping[str, Zone]
+    version: t.Tuple[int, ...]
+
+    def zones_of(self, interfaces: Texts) -> Texts:
+        """Return the zones that hold these interfaces, all of them and nothing else; none where there are none such."""
+        found = {name: zone for name, zone in self.zones.items() if set(zone.interfaces) & set(interfaces)}
+        held = [interface for zone in found.values() for interface in zone.interfaces]
+        alone = sorted(held) == sorted(interfaces) and not any(zone.sources for zone in found.values())
+        return tuple(sorted(found)) if alone else ()
+
+
+@dataclass(frozen=True)
+class Way:
+    """Ports of a forward, before the translation, with the only sources that may use them; none are any."""
+
+    line: Statement
+    ports: Intervals
+    sources: Texts
+
+
+def settle(all_: Statements, site: Site) -> t.Tuple[Objects, Statements]:
+    """Return what firewalld is told, and what it has no words for."""
+    return _Writer(all_, site).settle()
+
+
+def ways(line: Statement, forward: Lines) -> t.Optional[t.List[Way]]:
+    """Return who may use a forward: whoever gets through the forward chain behind it.
+
+    None where firewalld, which lets everything through that was translated, cannot be told so by sources alone.
+    """
+    left = line.ports if line.to_port is None else ((line.to_port, line.to_port),)
+    found = []
+    for rule in forward:
+        hit = _hit(rule, line, left)
+        if not hit or rule.incoming:
+            continue
+        if rule.verdict == DROP and (rule.sources or (rule.not_incoming and not line.incoming)):
+            return None
+        if rule.verdict == ACCEPT:
+            found.append(Way(line, hit if line.to_port is None else line.ports, rule.sources))
+        if not rule.sources:
+            left = subtract(left, hit)
+    if left:
+        found.append(Way(line, left if line.to_port is None else line.ports, ()))
+    return found
+
+
+class _Writer:
+    """One policy on its way into firewalld: collects the ipsets while it writes the rules that use them."""
+
+    def __init__(self, all_: Statements, site: Site) -> None:
+        self.all = all_
+        self.site = site
+        self.ipsets: t.Dict[str, IpSet] = {}
+
+    def settle(self) -> t.Tuple[Objects, Statements]:
+        forwarding = self._forwarding()
+        hiding = self._hiding()
+        services, helpers = ([], []) if self.all.translate else self._helpers()
+        names = tuple(service.name for service in services)
+        policies = [
+            *(forwarding or ()),
+            self._policy("in", (ANY_ZONE,), (HOST,), self._filter(self.all.input, self.all.connection), names),
+            self._policy("out", (HOST,), (ANY_ZONE,), self._filter(self.all.output), names),
+            self._policy(
+                "forward",
+                (ANY_ZONE,),
+                (ANY_ZONE,),
+                self._filter([line for line in self.all.forward if line.verdict == ACCEPT and not line.incoming]),
+                names if self.all.gateway else (),
+            ),
+            *hiding,
+        ]
+        said = [policy for policy in policies if policy.rules or policy.services or policy.masquerade]
+        objects = Objects(tuple(said), tuple(self.ipsets.values()), tuple(services), tuple(helpers))
+        rest = replace(
+            self.all,
+            connection=(),
+            input=(),
+            output=(),
+            forward=self.all.forward if any(line.verdict == DROP for line in self.all.forward) else (),
+            translate=() if forwarding else self.all.translate,
+            source_nat=() if hiding else self.all.source_nat,
+            helpers=self.all.helpers if self.all.translate else (),
+        )
+        return objects, rest
+
+    # -- filter ---------------------------------------------------------------------------------------------------
+
+    def _filter(self, body: Lines, first: Lines = ()) -> t.List[RichRule]:
+        """Return rules in whose priorities the order of the statements is kept."""
+        opening = self._essential() if any(map(_drops_essential, body)) else []
+        rules = [*(rule for line in first if body for rule in self._rules(line, _STEP)), *opening]
+        priority, verdict = _STEP, ACCEPT
+        for line in body:
+            if line.verdict != verdict:
+                priority, verdict = priority + _STEP, line.verdict
+            rules += self._rules(line, priority)
+        return rules
+
+    def _essential(self) -> t.List[RichRule]:
+        all_ = [*_ESSENTIAL, *([_VRRP] if self.all.gateway else [])]
+        return [RichRule(title, _STEP, (*elements, (ACCEPT, ())), family) for title, family, elements in all_]
+
+    def _rules(self, line: Statement, priority: int) -> t.Iterator[RichRule]:
+        for destination in self._destinations(line):
+            for element in _ports(line):
+                yield self._rule(line, priority, [*self._sources(line), *destination, *element, (line.verdict, ())])
+
+    def _rule(self, line: Statement, priority: int, elements: t.Sequence[Element]) -> RichRule:
+        return RichRule(line.title, priority, tuple(elements), line.family)
+
+    def _sources(self, line: Statement) -> t.List[Element]:
+        return self._end(line, "source", line.sources)
+
+    def _destinations(self, line: Statement) -> t.List[t.List[Element]]:
+        if len(line.destinations) > 1 and self.site.version < _DESTINATION_SETS:
+            return [[("destination", (("address", address),))] for address in line.destinations]
+        return [self._end(line, "destination", line.destinations)]
+
+    def _end(self, line: Statement, side: str, addresses: Texts) -> t.List[Element]:
+        if not addresses:
+            return []
+        if len(addresses) == 1:
+            return [(side, (("address", addresses[0]),))]
+        # The name says the content: a set that somebody uses never changes under his rules.
+        name = MARK + hashlib.sha256("\n".join(addresses).encode()).hexdigest()[:12]
+        self.ipsets.setdefault(name, IpSet(name, f"{line.title} ({side}s)", line.family or "", addresses))
+        return [(side, (("ipset", name),))]
+
+    # -- translation ----------------------------------------------------------------------------------------------
+
+    def _forwarding(self) -> t.List[PolicyObject]:
+        """Return the policies that forward ports; none where firewalld cannot be told all of it.
+
+        Who may not use a forward is not translated, and must then not reach the gateway itself at that port.
+        """
+        hairpin = any(line.translated is not None for line in self.all.source_nat)
+        zones = {self._wan_zones(line) for line in self.all.translate}
+        if hairpin or len(zones) != 1 or () in zones:
+            return []
+        ingress = zones.pop()
+        rules: t.List[RichRule] = []
+        drops: t.List[RichRule] = []
+        for line in self.all.translate:
+            found = ways(line, self.all.forward)
+            if found is None:
+                return []
+            rules += [rule for way in found for rule in self._forward_ports(way)]
+            if not any(way.ports == line.ports and not way.sources for way in found):
+                drops += self._rules(replace(line, verdict=DROP, title=f"{line.title}: not planned"), _STEP)
+        return [
+            PolicyObject(f"{MARK}nat", "forwards", _FIRST, ingress, (ANY_ZONE,), _distinct(rules)),
+            PolicyObject(f"{MARK}wan", "who may not use a forward", _FIRST, ingress, (HOST,), _distinct(drops)),
+        ]
+
+    def _wan_zones(self, line: Statement) -> Texts:
+        if line.addressed or not line.destinations:
+            return ()
+        return self.site.zones_of(line.incoming) if line.incoming else (ANY_ZONE,)
+
+    def _forward_ports(self, way: Way) -> t.Iterator[RichRule]:
+        line = replace(way.line, sources=way.sources)
+        for destination in line.destinations:
+            for first, last in way.ports:
+                to_port = (("to-port", str(line.to_port)),) if line.to_port is not None else ()
+                target = (("port", _range(first, last)), ("protocol", line.protocol or ""), *to_port)
+                element = ("forward-port", (*target, ("to-addr", line.to_address)))
+                where = ("destination", (("address", destination),))
+                yield self._rule(line, _STEP, [*self._sources(line), where, element])
+
+    def _hiding(self) -> t.List[PolicyObject]:
+        """Return the policy that hides the site; none where there is nothing to hide or firewalld cannot be told so."""
+        plain = [line for line in self.all.source_nat if line.translated is None and line.outgoing]
+        zones = {self.site.zones_of(line.outgoing) for line in plain}
+        if len(plain) != len(self.all.source_nat) or len(zones) != 1 or () in zones:
+            return []
+        return [PolicyObject(f"{MARK}hide", plain[0].title, _SECOND, (ANY_ZONE,), zones.pop(), masquerade=True)]
+
+    # -- helpers --------------------------------------------------------------------------------------------------
+
+    def _helpers(self) -> t.Tuple[t.List[Service], t.List[Helper]]:
+        """Return the services whose connections a helper follows, and the helpers that firewalld does not bring."""
+        services, helpers = [], []
+        kinds = {(line.helper, line.protocol or "", line.ports[0][0]) for line in self.all.helpers}
+        for name, protocol, port in sorted(kinds):
+            lines = [line for line in self.all.helpers if (line.helper, line.ports[0][0]) == (name, port)]
+            helper = name
+            if (name, port) != ("ftp", 21):
+                helper = f"{MARK}{name}-{port}"
+                helpers.append(Helper(helper, f"{name} helper", f"nf_conntrack_{name}", protocol, port))
+            for index, ends in enumerate(_pairs(lines)):
+                services.append(Service(f"{MARK}{name}-{port}-{index}", f"{name} helper", helper, ends))
+        return services, helpers
+
+    @staticmethod
+    def _policy(name: str, ingress: Texts, egress: Texts, rules: t.Sequence[RichRule], services: Texts) -> PolicyObject:
+        short = {"in": "to this host", "out": "from this host", "forward": "through this host"}[name]
+        return PolicyObject(MARK + name, short, _SECOND, ingress, egress, _distinct(rules), services)
+
+
+def _distinct(rules: t.Sequence[RichRule]) -> t.Tuple[RichRule, ...]:
+    """Return rules without repetitions, which firewalld would not keep."""
+    return tuple({rule.text: rule for rule in reversed(rules)}.values())[::-1]
+
+
+def _pairs(lines: Lines) -> t.List[t.Tuple[t.Tuple[str, str], ...]]:
+    """Return the destinations of helpers one by one: a service of firewalld has at most one for each family."""
+    if not all(line.destinations for line in lines):
+        return [()]
+    families = {
+        family: [end for line in lines if line.family == family for end in line.destinations] for family in FAMILIES
+    }
+    count = max(map(len, families.values()))
+    return [
+        tuple((family, ends[index]) for family, ends in families.items() if index < len(ends)) for index in range(count)
+    ]
+
+
+def _hit(rule: Statement, line: Statement, ports: Intervals) -> Intervals:
+    """Return which ports of a forward, behind its translation, a statement of the forward chain is about."""
+    if rule.family not in (None, line.family) or rule.protocol not in (None, line.protocol):
+        return ()
+    if rule.destinations and not any(_within(line.to_address, network) for network in rule.destinations):
+        return ()
+    if rule.translated is not None and not _same_original(rule, line):
+        return ()
+    return intersect(ports, rule.ports) if rule.ports else ports
+
+
+def _same_original(rule: Statement, line: Statement) -> bool:
+    """Whether what a forward translates is what a statement means by the packet's original destination."""
+    original = rule.translated
+    if original is None or (original.ports and not intersect(original.ports, line.ports)):
+        return False
+    return not original.addresses or bool(set(original.addresses) & set(line.destinations))
+
+
+def _within(address: str, network: str) -> bool:
+    return ipaddress.ip_address(address) in ipaddress.ip_network(network)
+
+
+def _drops_essential(line: Statement) -> bool:
+    """Whether a drop could hit what is always left alone; most are of ports that have nothing to do with it."""
+    if line.verdict != DROP:
+        return False
+    return not line.ports or (line.protocol == "udp" and bool(intersect(line.ports, _DHCP)))
+
+
+def _ports(line: Statement) -> t.List[t.List[Element]]:
+    if line.ports:
+        protocol = ("protocol", line.protocol or "")
+        return [[("port", (("port", _range(first, last)), protocol))] for first, last in line.ports]
+    return [[("protocol", (("value", line.protocol),))] if line.protocol else []]
+
+
+def _range(first: int, last: int) -> str:
+    return str(first) if first == last else f"{first}-{last}"

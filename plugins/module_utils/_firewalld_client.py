@@ -1,0 +1,357 @@
+# Copyright (c) 2026, playout.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Speaks with firewalld, and runs in the interpreter that firewalld itself runs in.
+
+A module's own interpreter may have no D-Bus, and the one that goes the way back may know nothing of us. So this file is
+handed over as text, with a request; it imports nothing but the standard library and firewalld, and nothing in it is
+newer than Python 3.6.
+
+A reload makes firewalld forget what was set only while it ran, and empties the tables of iptables, whoever filled them.
+Both are read before and put back after it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import typing as t
+
+MARK = "playout-"
+KINDS = ("helpers", "services", "ipsets", "policies")
+
+# firewalld answers when it has finished, which takes a while with large sets.
+_PATIENCE = 600
+
+Files = t.Dict[str, t.Optional[str]]
+Problems = t.List[str]
+
+
+def main(request: t.Dict[str, t.Any]) -> None:
+    """Carry out a request and print the answer as one line of JSON; what fails is said in words, with an exit code."""
+    actions = {"read": _read, "check": _check, "write": _write, "activate": _activate}
+    try:
+        answer = actions[request["action"]](request)
+    except Exception as error:
+        sys.exit(_words(error))
+    print(json.dumps(answer))
+
+
+# -- reading ----------------------------------------------------------------------------------------------------------
+
+
+def _read(_request: t.Dict[str, t.Any]) -> t.Dict[str, t.Any]:
+    """Return what runs, what of it is ours, and what waits in the files of others for a reload."""
+    client = _client()
+    if client is None:
+        return {"running": False}
+    config = client.config()
+    return {
+        "running": True,
+        "state": str(client.get_property("state")),
+        "version": str(client.get_property("version")),
+        "backend": str(config.get_property("FirewallBackend")),
+        "zones": client.getActiveZones(),
+        "ours": _ours(client),
+        "waiting": _waiting(client, config),
+    }
+
+
+def _client() -> t.Any:
+    """Return firewalld's client; None where firewalld does not run."""
+    try:
+        client = _module("firewall.client").FirewallClient()
+    except _module("firewall.errors").FirewallError:
+        # There is no bus to ask on.
+        return None
+    return client if client.connected else None
+
+
+def _module(name: str) -> t.Any:
+    return importlib.import_module(name)
+
+
+def _ours(client: t.Any) -> t.Dict[str, t.Dict[str, t.Any]]:
+    return {
+        "policies": {
+            name: client.getPolicySettings(name).getSettingsDict()
+            for name in client.getPolicies()
+            if name.startswith(MARK)
+        },
+        "ipsets": {name: _ipset(client, name) for name in client.getIPSets() if name.startswith(MARK)},
+        "services": {
+            name: client.getServiceSettings(name).getSettingsDict()
+            for name in client.listServices()
+            if name.startswith(MARK)
+        },
+        "helpers": {name: _helper(client, name) for name in client.getHelpers() if name.startswith(MARK)},
+    }
+
+
+def _ipset(client: t.Any, name: str) -> t.Dict[str, t.Any]:
+    settings = client.getIPSetSettings(name)
+    return {"type": settings.getType(), "options": settings.getOptions(), "entries": settings.getEntries()}
+
+
+def _helper(client: t.Any, name: str) -> t.Dict[str, t.Any]:
+    settings = client.getHelperSettings(name)
+    return {"module": settings.getModule(), "family": settings.getFamily(), "ports": settings.getPorts()}
+
+
+def _waiting(client: t.Any, config: t.Any) -> t.List[str]:
+    """Return what a reload would bring or take besides ours: it cannot be held back."""
+    stored = {
+        "zone": ([name for name in config.getZoneNames() if "/" not in name], client.getZones()),
+        "policy": (config.getPolicyNames(), client.getPolicies()),
+        "ipset": (config.getIPSetNames(), client.getIPSets()),
+    }
+    return [
+        f"{kind} {name}"
+        for kind, (there, running) in stored.items()
+        for name in sorted(set(there) ^ set(running))
+        if not name.startswith(MARK)
+    ]
+
+
+# -- files ------------------------------------------------------------------------------------------------------------
+
+
+def _check(request: t.Dict[str, t.Any]) -> t.Dict[str, t.Any]:
+    """Have firewalld read the files as they would be, from a copy."""
+    directory = tempfile.mkdtemp(prefix="playout-firewall-")
+    try:
+        copy = os.path.join(directory, "firewalld")
+        shutil.copytree(request["root"], copy)
+        _put(copy, request["files"])
+        _module("firewall.config").set_system_config_paths(copy)
+        functions = _module("firewall.core.io.functions")
+        # The older name did the same.
+        check = getattr(functions, "check_on_disk_config", None) or functions.check_config
+        check(_module("firewall.core.fw").Firewall(offline=True))
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+    return {}
+
+
+def _write(request: t.Dict[str, t.Any]) -> t.Dict[str, t.Any]:
+    _put(request["root"], request["files"])
+    return {}
+
+
+def _put(root: str, files: Files) -> None:
+    """Replace files, each in one step, so that none refers to what is not there: first what policies need, then they.
+
+    A file without a text is removed, the policies first.
+    """
+    order = sorted(files, key=lambda path: KINDS.index(path.split("/")[0]))
+    for path in order:
+        text = files[path]
+        if text is not None:
+            _replace(os.path.join(root, path), text)
+    for path in reversed(order):
+        full = os.path.join(root, path)
+        if files[path] is None and os.path.lexists(full):
+            os.unlink(full)
+
+
+def _replace(path: str, text: str) -> None:
+    directory, name = os.path.split(path)
+    if not os.path.isdir(directory):
+        os.mkdir(directory, 0o750)
+    temporary = os.path.join(directory, f".{name}.new")
+    with open(temporary, "w", encoding="utf-8") as stream:
+        os.chmod(temporary, 0o644)
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.replace(temporary, path)
+
+
+# -- the rules in force -----------------------------------------------------------------------------------------------
+
+
+def _activate(request: t.Dict[str, t.Any]) -> t.Dict[str, t.Any]:
+    """Bring files into force, then leave behind others for the next boot.
+
+    firewalld has no other way to create a policy or an ipset than to read it from its files.
+    """
+    client = _client()
+    if client is None:
+        _put(request["root"], request["stored"])
+        if request["needed"]:
+            raise RuntimeError("firewalld does not run any more")
+        return {"lost": []}
+    others = _Others(client)
+    _put(request["root"], request["files"])
+    try:
+        client.fw.reload(timeout=_PATIENCE)
+    finally:
+        lost = others.put_back()
+        _put(request["root"], request["stored"])
+    if str(client.get_property("state")) != "RUNNING":
+        raise RuntimeError("firewalld has failed, its log says why (journalctl -u firewalld)")
+    return {"lost": lost}
+
+
+class _Others:
+    """What others have set while firewalld runs."""
+
+    def __init__(self, client: t.Any) -> None:
+        self._client = client
+        self._zones = {name: client.getZoneSettings(name) for name in client.getZones()}
+        self._policies = {
+            name: client.getPolicySettings(name) for name in client.getPolicies() if not name.startswith(MARK)
+        }
+        self._entries = self._read_entries()
+        self._timed = _timed_elements()
+        self._direct = self._read_direct()
+        self._iptables = {restore: _save(restore) for restore in _restorers()}
+
+    def put_back(self) -> Problems:
+        """Set again what is missing, and take away what came; return what could not be done, in words."""
+        # What moved from one zone to another is free for the second only when the first has let it go.
+        self._settings()
+        problems = self._settings()
+        for name, entries in self._entries.items():
+            problems += self._try(f"ipset {name}", self._put_entries, name, entries)
+        problems += self._try("elements with a timeout", _add_elements, self._timed)
+        problems += self._put_direct()
+        for restore, text in self._iptables.items():
+            problems += self._try(restore, _restore, restore, text)
+        return problems
+
+    def _settings(self) -> Problems:
+        client, problems = self._client, []
+        for name, settings in self._zones.items():
+            problems += self._try(f"zone {name}", _set, name, settings, client.getZoneSettings, client.setZoneSettings)
+        for name, settings in self._policies.items():
+            get, put = client.getPolicySettings, client.setPolicySettings
+            problems += self._try(f"policy {name}", _set, name, settings, get, put)
+        return problems
+
+    def _read_entries(self) -> t.Dict[str, t.List[str]]:
+        names = [name for name in self._client.getIPSets() if not name.startswith(MARK)]
+        settings = {name: _ipset(self._client, name) for name in names}
+        # firewalld itself does not know the entries of sets with a timeout.
+        return {name: told["entries"] for name, told in settings.items() if told["options"].get("timeout", "0") == "0"}
+
+    def _put_entries(self, name: str, entries: t.List[str]) -> None:
+        if sorted(_ipset(self._client, name)["entries"]) != sorted(entries):
+            self._client.setEntries(name, entries)
+
+    def _read_direct(self) -> t.Dict[str, t.List[t.Any]]:
+        client = self._client
+        return {
+            "Chain": list(client.getAllChains()),
+            "Rule": list(client.getAllRules()),
+            "Passthrough": list(client.getAllPassthroughs()),
+        }
+
+    def _put_direct(self) -> Problems:
+        now, problems = self._read_direct(), []
+        for kind, items in self._direct.items():
+            for item in items:
+                if item not in now[kind]:
+                    problems += self._try(f"direct {item}", getattr(self._client, f"add{kind}"), *item)
+        return problems
+
+    @staticmethod
+    def _try(what: str, action: t.Callable[..., t.Any], *arguments: t.Any) -> Problems:
+        try:
+            action(*arguments)
+        except Exception as error:
+            return [f"{what}: {_words(error)}"]
+        return []
+
+
+def _set(name: str, wanted: t.Any, get: t.Callable[[str], t.Any], put: t.Callable[[str, t.Any], None]) -> None:
+    if _plain(get(name)) != _plain(wanted):
+        put(name, wanted)
+
+
+def _plain(settings: t.Any) -> t.Dict[str, t.Any]:
+    """Return what can be set while firewalld runs, in one order."""
+    fixed = ("version", "short", "description", "target", "priority")
+    told = {key: value for key, value in settings.getSettingsDict().items() if key not in fixed}
+    return {key: sorted(value) if isinstance(value, list) else value for key, value in told.items()}
+
+
+def _restorers() -> t.List[str]:
+    config = _module("firewall.config")
+    commands = [config.COMMANDS.get(name, "") for name in ("ipv4-restore", "ipv6-restore", "eb-restore")]
+    return [command for command in commands if os.path.exists(command)]
+
+
+def _save(restore: str) -> str:
+    command = [restore.replace("-restore", "-save")]
+    if "ebtables" not in restore:
+        command.append("--counters")
+    return _run(command) if os.path.exists(command[0]) else ""
+
+
+def _restore(restore: str, text: str) -> None:
+    """Fill the tables again where the reload emptied them."""
+    if text and _rules(text) != _rules(_save(restore)):
+        _run([restore] if "ebtables" in restore else [restore, "--counters"], text)
+
+
+def _rules(saved: str) -> t.List[str]:
+    """Return saved rules without comments and counters."""
+    lines = [re.sub(r"\[\d+:\d+\]", "", line).strip() for line in saved.splitlines()]
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def _run(command: t.List[str], text: str = "") -> str:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe) as process:
+        out, said = process.communicate(text.encode(), timeout=_PATIENCE)
+    if process.returncode:
+        raise RuntimeError(said.decode(errors="replace").strip() or f"exit code {process.returncode}")
+    return out.decode(errors="replace")
+
+
+def _timed_elements() -> t.List[t.Dict[str, t.Any]]:
+    """Return the elements of others' sets that will expire, with the time that is left to them."""
+    listed = _nft({"list": {"sets": {"family": "inet", "table": "firewalld"}}})
+    found = []
+    for entry in listed.get("nftables", []):
+        body = entry.get("set", {})
+        if body.get("table") != "firewalld" or str(body.get("name", "")).startswith(MARK):
+            continue
+        timed = [element for element in body.get("elem", []) if "expires" in _body(element)]
+        if timed:
+            found.append({"family": "inet", "table": "firewalld", "name": body["name"], "elem": timed})
+    return found
+
+
+def _body(element: t.Any) -> t.Dict[str, t.Any]:
+    return element.get("elem", {}) if isinstance(element, dict) and isinstance(element.get("elem"), dict) else {}
+
+
+def _add_elements(found: t.List[t.Dict[str, t.Any]]) -> None:
+    for body in found:
+        _nft({"add": {"element": body}})
+
+
+def _nft(command: t.Dict[str, t.Any]) -> t.Dict[str, t.Any]:
+    """Have libnftables, by which firewalld itself writes its rules, do something; nothing where it is not there."""
+    try:
+        library = _module("nftables.nftables").Nftables()
+    except ImportError:
+        return {}
+    library.set_json_output(True)
+    code, output, error = library.json_cmd({"nftables": [command]})
+    if code and "add" in command:
+        raise RuntimeError(str(error).strip())
+    return output if isinstance(output, dict) else {}
+
+
+def _words(error: BaseException) -> str:
+    get_message = getattr(error, "get_dbus_message", None)
+    return str(get_message() if get_message else error) or type(error).__name__
