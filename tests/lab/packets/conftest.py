@@ -116,7 +116,7 @@ class Site:
         return change
 
     def rules(self, host: str = "gateway") -> str:
-        """Every rule and set in force, whoever wrote it, in an order that stays, without what packets or chance decide."""
+        """All rules and sets in force, whoever wrote them in an order that stays, without what packets and chance decide."""
         listing = self.nft(host, "--stateless", "list", "ruleset")
         # A table that was replaced is listed after the others.
         tables = sorted(re.split(r"^(?=table )", listing, flags=re.MULTILINE))
