@@ -20,7 +20,7 @@ from playout_lab import managers
 from .administrators import ADMINISTRATORS, WRITTEN, Administrator
 
 # Those that can enforce a policy, on a host and on a gateway.
-BACKENDS = ("nftables", "iptables")
+BACKENDS = ("nftables", "iptables", "firewalld")
 GATEWAY_BACKENDS = tuple(name for name in BACKENDS if name != "ufw")
 
 DRIVER = Path(__file__).with_name("host_driver.py")
@@ -116,7 +116,7 @@ class Site:
         return change
 
     def rules(self, host: str = "gateway") -> str:
-        """All rules and sets in force, whoever wrote them in an order that stays, without what packets and chance decide."""
+        """All rules and sets in force, whoever wrote them, in a fixed order, without what packets and chance decide."""
         listing = self.nft(host, "--stateless", "list", "ruleset")
         # A table that was replaced is listed after the others.
         tables = sorted(re.split(r"^(?=table )", listing, flags=re.MULTILINE))
