@@ -197,7 +197,7 @@ def test_a_timer_that_cannot_be_prepared_is_an_error_and_leaves_nothing(
 def test_settled_changes_and_dead_timers_are_tidied_away_and_waiting_ones_are_not(
     directory: Path, firewall: Path
 ) -> None:
-    token = _arm(60, directory, firewall)
+    token = _arm(20, directory, firewall)
     for name, state, left in (
         ("dead", "pending", -2 * _confirm._GRACE),
         ("settled", "rolled-back", 0),
@@ -207,7 +207,7 @@ def test_settled_changes_and_dead_timers_are_tidied_away_and_waiting_ones_are_no
     ):
         (directory / name).mkdir()
         (directory / name / state).write_text(str(time.monotonic() + left), encoding="ascii")
-    assert 55 < waiting(str(directory)) <= 60
+    assert 10 < waiting(str(directory)) <= 20
     tidy(str(directory))
     assert sorted(path.name for path in directory.iterdir()) == sorted([token, "being kept"])
     confirm(token, str(directory))
