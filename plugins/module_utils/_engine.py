@@ -119,8 +119,8 @@ def carry_out(work: Work, machine: Machine, confirm_timeout: int = 0) -> t.Optio
     finally:
         # What was put in place is not there any more.
         persistence.discard(work.files)
-    # Applying may have found something to say.
-    work.warnings += [text for _backend, change in changing for text in change.warnings if text not in work.warnings]
+    # Applying and storing may have found something to say.
+    work.warnings += [text for _backend, change in work.parts for text in change.warnings if text not in work.warnings]
     return token
 
 

@@ -45,8 +45,8 @@ class Place:
         """Return a script that waits half way."""
         return f"echo half >{self.rules}\n: >{self.begun}\nread word <{self.pipe}\n{last}\n"
 
-    def carry_out(self, script: str, undo: str | None = None) -> None:
-        carry_out(script, self.undo if undo is None else undo, str(self.directory))
+    def carry_out(self, script: str, undo: str | None = None) -> str:
+        return carry_out(script, self.undo if undo is None else undo, str(self.directory))
 
     def go_on(self) -> None:
         self.pipe.write_text("go on\n", encoding="utf-8")
@@ -68,8 +68,9 @@ def place(tmp_path: Path) -> Place:
     return Place(tmp_path)
 
 
-def test_a_script_runs_to_its_end_and_leaves_nothing(place: Place) -> None:
-    place.carry_out(f"echo half >{place.rules}\necho new >{place.rules}\n")
+def test_a_script_runs_to_its_end_tells_what_it_said_and_leaves_nothing(place: Place) -> None:
+    said = place.carry_out(f"echo half >{place.rules}\necho done\necho new >{place.rules}\n")
+    assert said == "done"
     assert place.text == "new\n"
     assert list(place.directory.iterdir()) == []
 

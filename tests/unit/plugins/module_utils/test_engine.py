@@ -91,8 +91,9 @@ class Played:
         self._step("apply")
         change.warnings.extend(change.plan or ())
 
-    def store(self, _change: Change) -> None:
+    def store(self, change: Change) -> None:
         self._step("store")
+        change.warnings.extend(change.plan or ())
 
     def _step(self, name: str) -> None:
         self.diary.note(f"{name} {self.name}")
@@ -298,12 +299,13 @@ def test_without_any_difference_no_backend_is_called(host: Host, diary: Diary) -
     assert diary.entries == ["stage", "commit"]
 
 
-def test_what_applying_has_to_say_is_told_once(host: Host) -> None:
-    change = Change(True, warnings=["before"], plan=["before", "while it was applied"])
+@pytest.mark.parametrize(("live", "stored"), [(True, False), (False, True), (True, True)])
+def test_what_applying_and_storing_have_to_say_is_told_once(host: Host, live: bool, stored: bool) -> None:
+    change = Change(live, stored, warnings=["before"], plan=["before", "meanwhile"])
     host.backend("nftables", change)
     work = plan_work(host.machine(), Wish(_policy(**TOLD)))
     carry_out(work, host.machine())
-    assert work.warnings == ["before", "while it was applied"]
+    assert work.warnings == ["before", "meanwhile"]
 
 
 # -- what fails ---------------------------------------------------------------------------------------------------

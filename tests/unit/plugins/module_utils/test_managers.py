@@ -12,7 +12,13 @@ from typing import Any
 import pytest
 from ansible_collections.playout.firewall.plugins.module_utils._backend import BackendError, Machine
 from ansible_collections.playout.firewall.plugins.module_utils._command import Result, Run
-from ansible_collections.playout.firewall.plugins.module_utils._managers import BACKENDS, active, choose, remains
+from ansible_collections.playout.firewall.plugins.module_utils._managers import (
+    BACKENDS,
+    UFW_APPLIED,
+    active,
+    choose,
+    remains,
+)
 from ansible_collections.playout.firewall.plugins.module_utils._policy import Policy
 
 RULE = {"id": "web", "services": [], "direction": "in", "family": "ipv4", "protocol": "tcp", "ports": ["80"]}
@@ -213,11 +219,18 @@ def test_nothing_of_ours_is_found_on_a_host_of_others(tmp_path: Path) -> None:
 def test_each_backend_is_known_by_its_mark(tmp_path: Path) -> None:
     assert remains(_machine(tmp_path, [{"table": {"family": "inet", "name": "playout_firewall"}}])) == ["nftables"]
     assert remains(_machine(tmp_path, _chain("PLAYOUT-INPUT"))) == ["iptables"]
+    beside = [{"table": {"family": "inet", "name": "playout_beside"}}]
+    assert remains(_machine(tmp_path, beside)) == ["firewalld"]
     _write(tmp_path, "etc/firewalld/policies/playout-in.xml", "<policy/>")
     assert remains(_machine(tmp_path)) == ["firewalld"]
     comment = b"playout.firewall web".hex()
     _write(tmp_path, "etc/ufw/user6.rules", f"### tuple ### allow tcp 80 ::/0 any ::/0 in comment={comment}\n")
     assert remains(_machine(tmp_path)) == ["firewalld", "ufw"]
+
+
+def test_rules_of_ufw_that_are_in_force_and_in_no_file_yet_are_found(tmp_path: Path) -> None:
+    _write(tmp_path, UFW_APPLIED, "")
+    assert remains(_machine(tmp_path)) == ["ufw"]
 
 
 @pytest.mark.parametrize("table", ["filter", "nat", "raw"])
