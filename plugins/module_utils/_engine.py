@@ -120,7 +120,8 @@ def carry_out(work: Work, machine: Machine, confirm_timeout: int = 0) -> t.Optio
         # What was put in place is not there any more.
         persistence.discard(work.files)
     # Applying and storing may have found something to say.
-    work.warnings += [text for _backend, change in work.parts for text in change.warnings if text not in work.warnings]
+    told = [text for _backend, change in work.parts for text in change.warnings]
+    work.warnings = list(dict.fromkeys(work.warnings + told))
     return token
 
 
