@@ -13,7 +13,8 @@ from __future__ import annotations
 import hashlib
 import json
 import typing as t
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
 
 from ansible_collections.playout.firewall.plugins.module_utils import _policy_check
 
@@ -149,7 +150,7 @@ class Policy:
 
     def to_dict(self) -> t.Dict[str, t.Any]:
         """Return the policy as fresh lists and dicts of plain values, with its ``digest`` (sha256, hex)."""
-        data: t.Dict[str, t.Any] = _plain(asdict(self))
+        data: t.Dict[str, t.Any] = _plain(self)
         governed = data["governed"]
         data["governed"] = {
             "in": governed["inbound"],
@@ -166,11 +167,11 @@ class Policy:
         :raises PolicyError: naming the element that is missing, unknown, of the wrong kind, or that a firewall's
             command language could misunderstand.
         """
-        if not isinstance(data, t.Mapping):
+        if not isinstance(data, Mapping):
             raise PolicyError(f"policy: a dictionary is needed, not {data!r}")
         data = {key: value for key, value in data.items() if key != "digest"}
         governed = {} if data.get("governed") is None else data["governed"]
-        if not isinstance(governed, t.Mapping):
+        if not isinstance(governed, Mapping):
             raise PolicyError(f"governed: a dictionary of in, out, forward is needed, not {governed!r}")
         unknown = sorted(str(key) for key in set(governed) - {"in", "out", "forward"})
         if unknown:
@@ -212,7 +213,7 @@ def _items(kind: t.Any, values: t.Any, path: str) -> t.Tuple[t.Any, ...]:
 
 
 def _item(kind: t.Any, value: t.Any, path: str) -> t.Any:
-    if not isinstance(value, t.Mapping):
+    if not isinstance(value, Mapping):
         raise PolicyError(f"{path}: a dictionary is needed, not {value!r}")
     names = {entry.name: entry for entry in fields(kind)}
     unknown = sorted(str(key) for key in set(value) - set(names))
@@ -226,25 +227,24 @@ def _item(kind: t.Any, value: t.Any, path: str) -> t.Any:
 
 def _checked(kind: str, key: str, value: t.Any, path: str) -> t.Any:
     """Give a value the type that the dataclass declares, or say what is wrong with it."""
-    wrong = PolicyError(f"{path}.{key}: {value!r} is not a valid {key}")
+    if not _is(kind, key, value):
+        raise PolicyError(f"{path}.{key}: {value!r} is not a valid {key}")
+    return tuple(map(str, value)) if kind == "Texts" else str(value) if kind == "str" else value
+
+
+def _is(kind: str, key: str, value: t.Any) -> bool:
     if kind == "Texts":
-        if not isinstance(value, (list, tuple)) or not all(isinstance(entry, str) for entry in value):
-            raise wrong
-        return tuple(str(entry) for entry in value)
+        return isinstance(value, (list, tuple)) and all(isinstance(entry, str) for entry in value)
     if kind == "str":
-        if not isinstance(value, str) or (key in _CHOICES and value not in _CHOICES[key]):
-            raise wrong
-        return str(value)
+        return isinstance(value, str) and (key not in _CHOICES or value in _CHOICES[key])
     if kind in ("bool", "int"):
-        if isinstance(value, bool) is not (kind == "bool") or not isinstance(value, int):
-            raise wrong
-        return value
-    return value
+        return isinstance(value, int) and isinstance(value, bool) is (kind == "bool")
+    return True
 
 
 def _ports_by_protocol(value: t.Any, path: str) -> t.Dict[str, Texts]:
     value = {} if value is None else value
-    if not isinstance(value, t.Mapping):
+    if not isinstance(value, Mapping):
         raise PolicyError(f"{path}: a dictionary of protocol to ports is needed, not {value!r}")
     for protocol in value:
         if protocol not in PROTOCOLS:
@@ -253,7 +253,11 @@ def _ports_by_protocol(value: t.Any, path: str) -> t.Dict[str, Texts]:
 
 
 def _plain(value: t.Any) -> t.Any:
-    if isinstance(value, t.Mapping):
+    if isinstance(value, str):
+        return value
+    if is_dataclass(value):
+        return {entry.name: _plain(getattr(value, entry.name)) for entry in fields(value)}
+    if isinstance(value, Mapping):
         return {key: _plain(entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(entry) for entry in value]
