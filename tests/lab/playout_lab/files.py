@@ -17,13 +17,14 @@ from . import kernel
 from .managers import PACKAGES
 
 _COPIED = ("/etc", "/var", "/root")
+_SYSTEMD = Path("/usr/lib/systemd/systemd")
 _CHECKOUT = Path(__file__).resolve().parents[3]
 
 
-def prepare_base(directory: Path, packages: bool) -> Path:
+def prepare_base(directory: Path, managed: bool) -> Path:
     """Make, in the lab's mount namespace, what the hosts' private files stand on; return where.
 
-    :param packages: whether any host is to see what was unpacked for the lab.
+    :param managed: whether any host has a firewall's manager.
     """
     base = directory / "base"
     base.mkdir(mode=0o700)
@@ -33,21 +34,33 @@ def prepare_base(directory: Path, packages: bool) -> Path:
         _copy_readable(Path("/etc"), base / "etc")
         _copy_directories(Path("/var"), base / "var", depth=2)
         (base / "root").mkdir()
-    if packages and PACKAGES.is_dir():
+    if managed:
+        _prepare_packages(base)
+    return base
+
+
+def _prepare_packages(base: Path) -> None:
+    """Make what a host with a manager has in /usr and /etc beside the machine's own files."""
+    if PACKAGES.is_dir():
         # A path without the characters that mean something in a mount's options.
         unpacked = base / "packages"
         unpacked.mkdir()
         kernel.mount(str(PACKAGES), str(unpacked), "", kernel.MS_BIND | kernel.MS_REC)
         _copy_readable(PACKAGES / "etc", base / "packages-etc")
-    return base
+    if not _SYSTEMD.exists():
+        # Its units are tested without it, also in a container that lacks it; who writes them looks for it.
+        stand_in = base / "stand-in" / _SYSTEMD.relative_to("/")
+        stand_in.parent.mkdir(parents=True)
+        stand_in.touch(mode=0o755)
 
 
-def make_private(base: Path, name: str, packages: bool) -> None:
+def make_private(base: Path, name: str, managed: bool) -> None:
     """Give the caller, alone in its mount namespace, the files of host ``name``."""
     own = base / "hosts" / name
-    packages = packages and (base / "packages").is_dir()
-    if packages:
-        kernel.mount("overlay", "/usr", "overlay", kernel.MS_RDONLY, f"lowerdir={base}/packages/usr:/usr")
+    layers = [path for path in (f"{base}/packages/usr", "/usr", f"{base}/stand-in/usr") if os.path.isdir(path)]
+    if managed and len(layers) > 1:
+        kernel.mount("overlay", "/usr", "overlay", kernel.MS_RDONLY, f"lowerdir={':'.join(layers)}")
+    added = base / "packages-etc"
     for target in _COPIED:
         part = own / target.strip("/")
         upper, work = part / "upper", part / "work"
@@ -56,8 +69,8 @@ def make_private(base: Path, name: str, packages: bool) -> None:
         shutil.copystat(target, upper)
         copy = base / target.strip("/")
         lower = str(copy if copy.exists() else target)
-        if packages and target == "/etc":
-            lower = f"{base}/packages-etc:{lower}"
+        if managed and target == "/etc" and added.is_dir():
+            lower = f"{added}:{lower}"
         kernel.mount("overlay", target, "overlay", 0, f"lowerdir={lower},upperdir={upper},workdir={work}")
     kernel.mount("proc", "/proc", "proc", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC)
     # A mount of sysfs shows the network namespace of who mounted it.

@@ -126,7 +126,7 @@ class _HostProcess:
         if self._parent.recv(65536) != b"wired":
             raise LabError("the lab ended while it was being built")
         socket.sethostname(host.name)
-        files.make_private(surroundings.base, host.name, packages=host.firewall is not None)
+        files.make_private(surroundings.base, host.name, managed=host.firewall is not None)
         network.configure(host)
         # Orphans of the host end up here: the kernel buries them when their parent does not care.
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)

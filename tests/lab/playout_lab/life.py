@@ -171,7 +171,7 @@ def _control(plan: _Plan) -> NoReturn:
         kernel.let_owner_look()
         door = registry.announce(plan.directory, registry.CONTROLLER)
         library = load_library() if any(each.ftp for each in plan.topology.hosts) else {}
-        base = files.prepare_base(plan.directory, packages=any(each.firewall for each in plan.topology.hosts))
+        base = files.prepare_base(plan.directory, managed=any(each.firewall for each in plan.topology.hosts))
         host.start_all(plan.topology, host.Surroundings(plan.directory, base, library))
         for name, ports in plan.listeners.items():
             registry.ask(plan.directory, name, {"listen": ports})

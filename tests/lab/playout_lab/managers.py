@@ -67,8 +67,9 @@ class Iptables:
     _etc = Path("/etc/iptables")
 
     def prepare(self) -> None:
-        shutil.rmtree(self._etc, ignore_errors=True)
-        self._etc.mkdir()
+        self._etc.mkdir(exist_ok=True)
+        for path in self._etc.iterdir():
+            path.unlink()
         # Enabled, as its package enables it: that is how one sees on a host that saved rules count.
         wants = Path("/etc/systemd/system/multi-user.target.wants")
         wants.mkdir(parents=True, exist_ok=True)
