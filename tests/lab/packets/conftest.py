@@ -20,7 +20,7 @@ from playout_lab import managers
 from .administrators import ADMINISTRATORS, WRITTEN, Administrator
 
 # Those that can enforce a policy, on a host and on a gateway.
-BACKENDS = ("nftables", "iptables", "firewalld")
+BACKENDS = ("nftables", "iptables", "firewalld", "ufw")
 GATEWAY_BACKENDS = tuple(name for name in BACKENDS if name != "ufw")
 
 DRIVER = Path(__file__).with_name("host_driver.py")
@@ -161,7 +161,9 @@ class Site:
         self.lab.firewall("gateway", "stop")
         self._forget("gateway")
         self._forget("cms")
-        self.shell("gateway", f"cd /etc && rm -rf {' '.join(WRITTEN)} && cp -a /run/before/. .")
+        # In an ordinary user's lab the machine's own directories cannot be removed.
+        files = f"find {_existing()} -depth '(' ! -type d -o -empty -name '*playout*' ')' -delete"
+        self.shell("gateway", f"cd /etc && {files} && cp -a /run/before/. .")
         self.shell("cms", "rm -rf /etc/playout-firewall; find /etc/systemd -name '*playout*' -delete")
         self.lab.firewall("gateway", "start")
 
