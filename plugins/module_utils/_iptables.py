@@ -247,15 +247,19 @@ def _untranslated(helper: Statement, translate: t.Sequence[Statement]) -> t.Iter
 def _ports(protocol: t.Optional[str], ports: Intervals) -> t.List[str]:
     if not protocol:
         return [""]
-    texts = [str(first) if first == last else f"{first}:{last}" for first, last in ports]
-    if len(texts) < 2:
-        return [f"-p {protocol}" + "".join(f" --dport {text}" for text in texts)]
     chunks: t.List[t.List[str]] = [[]]
-    for text in texts:
+    for first, last in ports:
+        text = str(first) if first == last else f"{first}:{last}"
         if sum(map(_slots, (*chunks[-1], text))) > _PORT_SLOTS:
             chunks.append([])
         chunks[-1].append(text)
-    return [f"-p {protocol} -m multiport --dports {','.join(chunk)}" for chunk in chunks]
+    return [f"-p {protocol}{_destination_ports(chunk)}" for chunk in chunks]
+
+
+def _destination_ports(chunk: Texts) -> str:
+    if not chunk:
+        return ""
+    return f" --dport {chunk[0]}" if len(chunk) == 1 else f" -m multiport --dports {','.join(chunk)}"
 
 
 def _slots(text: str) -> int:

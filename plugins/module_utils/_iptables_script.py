@@ -104,8 +104,8 @@ load() {{
     [ -n "$text" ] || return 0
     said=$(printf '%s\\n' "$text" | "$2" -w 60 --noflush 2>&1) && return 0
     number=$(expr "$said" : '.*line:\\{{0,1\\}} \\([0-9]\\{{1,\\}}\\)') || number=0
-    [ "$number" = 0 ] || said="$said: $(printf '%s\\n' "$text" | sed -n "${{number}}p")"
-    printf '%s\\n' "$said" >&2
+    printf '%s\\n' "$said" | sed '/^$/d; /^Try /d' >&2
+    [ "$number" = 0 ] || printf '%s\\n' "$text" | sed -n "${{number}}p" >&2
     return 1
 }}
 
@@ -166,12 +166,12 @@ def tolerated(table: str, chain: str, rule: str) -> bool:
 def load_script(rules: Rules, programs: Programs) -> str:
     """Return the script that adds these rules where nothing of ours is."""
     loads = _load(rules, rules.tables, programs, ("filter", "nat", "raw"), "")
-    return "\n".join([_PRELUDE, _create(rules.sets.values(), ""), *loads])
+    return "\n".join([_PRELUDE, _create(rules.sets, ""), *loads])
 
 
 def boot_script(rules: Rules, programs: Programs) -> str:
     """Return the script that brings these rules about, whatever is there; what can be done is done."""
-    body = [_create(rules.sets.values(), "try ")]
+    body = [_create(rules.sets, "try ")]
     body.append(f'if [ "${{1:-}}" = {SETS} ]; then\n    try spare\n    exit $status\nfi\n')
     # Where nothing translates yet, nothing gets in unfiltered.
     body += _load(rules, (), programs, ("filter", "nat", "raw"), "try ")
@@ -185,7 +185,7 @@ def change_script(before: Rules, after: Rules, programs: Programs, undo: bool = 
     """
     step = "try " if undo else ""
     touched = (*before.tables, *after.tables)
-    body = [_create(after.sets.values(), step)]
+    body = [_create(after.sets, step)]
     if _translates_otherwise(before, after):
         # While nat and raw change one after the other, a packet has to get through both filters.
         filters = [(family, "filter") for family in programs.families]
@@ -253,13 +253,13 @@ def table_text(name: str, table: Table) -> str:
     return "\n".join([f"*{name}", *chains, *lines, *jumps, "COMMIT", ""])
 
 
-def _create(sets: t.Iterable[AddressSet], step: str) -> str:
+def _create(sets: t.Mapping[str, AddressSet], step: str) -> str:
     """Return the call that makes sets, each in one moment, also where one of that name holds something else."""
     lines = []
-    for made in sets:
-        lines += [f"create {made.name} {made.header}", f"create {SET_MARK}new {made.header}"]
+    for name, made in sets.items():
+        lines += [f"create {name} {made.header}", f"create {SET_MARK}new {made.header}"]
         lines += [f"add {SET_MARK}new {element}" for element in made.elements]
-        lines += [f"swap {SET_MARK}new {made.name}", f"destroy {SET_MARK}new"]
+        lines += [f"swap {SET_MARK}new {name}", f"destroy {SET_MARK}new"]
     if not lines:
         return ""
     text = "\n".join(lines)

@@ -9,12 +9,13 @@ into a throw-away network namespace with the same programs, and both sides are l
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import typing as t
 from dataclasses import dataclass, field, replace
 
 from ansible_collections.playout.firewall.plugins.module_utils._backend import BackendError
-from ansible_collections.playout.firewall.plugins.module_utils._command import Run
+from ansible_collections.playout.firewall.plugins.module_utils._command import Result, Run
 from ansible_collections.playout.firewall.plugins.module_utils._iptables import (
     MARK,
     SET_MARK,
@@ -37,8 +38,9 @@ _SET = re.compile(r"create (\S+) (?:hash:)?(\S+)(?: family inet(6?))? ")
 
 # What stands in for our marks where the desired rules have to be listed beside those in force. No packet meets them.
 _TRIAL = {MARK: "PLAYTRY-", SET_MARK: "playtry-"}
+_IN_FORCE = {MARK: "REAL-", SET_MARK: "real-"}
 _BEGUN = "#begun\n"
-_SECTION = "#section\n"
+_SECTION = "#section"
 _NAMESPACES = (
     ("unshare", "--net", "--"),
     # A container without CAP_SYS_ADMIN may still be allowed a user namespace of its own.
@@ -96,7 +98,7 @@ class State:
         lines = []
         for (family, name), table in sorted(self.rules.tables.items()):
             lines.append(f"{family} *{name}")
-            for jump in table.jumps:
+            for jump in sorted(table.jumps, key=lambda jump: jump.chain):
                 behind = self.misplaced.get((family, name, jump.chain))
                 lines.append(f"-A {jump.chain} {jump.rule}" + (f" (behind: {behind})" if behind else ""))
             lines += [f"-A {chain} {rule}" for chain, rules in sorted(table.chains.items()) for rule in rules]
@@ -133,28 +135,28 @@ class Iptables:
 
         :raises BackendError: when iptables, ipset or the kernel refuses them.
         """
-        script = f"printf '{_BEGUN}'\n{load_script(rules, self.programs)}{self._listing()}"
+        # The names of sets say what they hold, and everybody spells addresses alike.
+        empty = replace(rules, sets={name: replace(made, elements=()) for name, made in rules.sets.items()})
+        script = f"printf '{_BEGUN}'\n{load_script(empty, self.programs)}{self._listing()}"
         for namespace in _NAMESPACES:
             result = self._run([*namespace, "sh", "-eu", "-s"], script)
             if result.out.startswith(_BEGUN):
-                return self._read(result.code, result.out, result.reason)
-        return self._beside(rules)
+                return self._read(result, rules)
+        return self._beside(empty, rules)
 
-    def _beside(self, rules: Rules) -> State:
+    def _beside(self, loaded: Rules, rules: Rules) -> State:
         """Where no namespace is allowed: chains and sets of another name that nothing leads to, gone again at once."""
-        unused = replace(rules, tables={key: replace(table, jumps=()) for key, table in rules.tables.items()})
+        unused = replace(loaded, tables={key: replace(table, jumps=()) for key, table in loaded.tables.items()})
         script = _renamed(f"{load_script(unused, self.programs)}printf '{_BEGUN}'\n{self._listing()}", _TRIAL)
         try:
             result = self._run(["sh", "-eu", "-s"], script)
         finally:
             self._run(["sh", "-s"], _renamed(boot_script(Rules(), self.programs), _TRIAL))
         # Those in force are in the same listing.
-        listing = _renamed(result.out, {MARK: "REAL-", SET_MARK: "real-"})
-        found = self._read(
-            result.code, _renamed(listing, {trial: mark for mark, trial in _TRIAL.items()}), result.reason
-        )
-        tables = {key: replace(table, jumps=rules.tables[key].jumps) for key, table in found.rules.tables.items()}
-        return State(replace(found.rules, tables=tables))
+        out = _renamed(_renamed(result.out, _IN_FORCE), {trial: mark for mark, trial in _TRIAL.items()})
+        found = self._read(replace(result, out=out), rules).rules
+        tables = {key: replace(table, jumps=rules.tables[key].jumps) for key, table in found.tables.items()}
+        return State(replace(found, tables=tables))
 
     def _saved(self, family: str) -> Saved:
         program = self.programs.of(family)[0]
@@ -166,15 +168,14 @@ class Iptables:
         return parse_save(result.out + result.err)
 
     def _listing(self) -> str:
-        saves = [f"{self.programs.of(family)[0]}\necho '{_SECTION.strip()}'\n" for family in self.programs.families]
-        return "".join(saves) + _LIST_SETS
+        saves = [f"{self.programs.of(family)[0]}\necho '{_SECTION}'\n" for family in self.programs.families]
+        return "".join(saves)
 
-    def _read(self, code: int, out: str, reason: str) -> State:
-        if code:
-            raise BackendError(f"iptables would refuse these rules, nothing was changed: {reason}")
-        *saves, sets = out.split(_SECTION)
-        saved = {family: parse_save(text) for family, text in zip(self.programs.families, saves)}
-        return state(saved, parse_sets(sets))
+    def _read(self, result: Result, rules: Rules) -> State:
+        if result.code:
+            raise BackendError(f"iptables would refuse these rules, nothing was changed: {result.reason}")
+        saved = zip(self.programs.families, map(parse_save, result.out.split(_SECTION)))
+        return state(dict(saved), rules.sets)
 
 
 def parse_save(text: str) -> Saved:
@@ -208,7 +209,7 @@ def parse_sets(text: str) -> t.Dict[str, AddressSet]:
             sets[made.group(1)] = AddressSet(made.group(2), "6" if made.group(3) else "4", ())
         elif line.startswith("add "):
             _add, name, element = line.split(" ", 2)
-            elements.setdefault(name, []).append(element)
+            elements.setdefault(name, []).append(_canonical(element))
     return {name: replace(made, elements=tuple(sorted(elements.get(name, ())))) for name, made in sets.items()}
 
 
@@ -226,7 +227,7 @@ def state(saved: t.Mapping[str, Saved], sets: t.Mapping[str, AddressSet]) -> Sta
                 if behind:
                     misplaced[family, name, chain] = behind
             if ours or jumps:
-                tables[family, name] = Table(ours, tuple(sorted(jumps, key=lambda jump: jump.chain)))
+                tables[family, name] = Table(ours, tuple(jumps))
     return State(Rules(tables, sets), misplaced)
 
 
@@ -243,6 +244,14 @@ def _jumps(table: str, chain: str, rules: t.Sequence[str]) -> t.Tuple[t.List[Jum
         if not in_the_way and not tolerated(table, chain, rule):
             in_the_way = rule
     return jumps, behind
+
+
+def _canonical(element: str) -> str:
+    """Return an address as policies have it; ipset has another spelling for the few that embed an IPv4 address."""
+    if ":" not in element or "." not in element:
+        return element
+    network = ipaddress.ip_network(element, strict=False)
+    return str(network if "/" in element else network.network_address)
 
 
 def _plain(rules: Rules) -> t.Any:
