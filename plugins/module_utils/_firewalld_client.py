@@ -31,6 +31,7 @@ _PATIENCE = 600
 
 Files = t.Dict[str, t.Optional[str]]
 Problems = t.List[str]
+Elements = t.Dict[str, t.List[t.Any]]
 
 
 def main(request: t.Dict[str, t.Any]) -> None:
@@ -56,7 +57,7 @@ def _read(_request: t.Dict[str, t.Any]) -> t.Dict[str, t.Any]:
         "running": True,
         "state": str(client.get_property("state")),
         "version": str(client.get_property("version")),
-        "backend": str(config.get_property("FirewallBackend")),
+        "backend": _stored_backend(),
         "zones": client.getActiveZones(),
         "ours": _ours(client),
         "waiting": _waiting(client, config),
@@ -71,6 +72,14 @@ def _client() -> t.Any:
         # There is no bus to ask on.
         return None
     return client if client.connected else None
+
+
+def _stored_backend() -> str:
+    """Return what a reload would switch to, which firewalld itself may not have noticed yet."""
+    path = _module("firewall.config").FIREWALLD_CONF
+    settings = _module("firewall.core.io.firewalld_conf").firewalld_conf(path)
+    settings.read()
+    return str(settings.get("FirewallBackend"))
 
 
 def _module(name: str) -> t.Any:
@@ -190,6 +199,7 @@ def _activate(request: t.Dict[str, t.Any]) -> t.Dict[str, t.Any]:
     others = _Others(client)
     _put(request["root"], request["files"])
     try:
+        _ensure_tables(str(client.get_property("version")))
         client.fw.reload(timeout=_PATIENCE)
     finally:
         lost = others.put_back()
@@ -197,6 +207,12 @@ def _activate(request: t.Dict[str, t.Any]) -> t.Dict[str, t.Any]:
     if str(client.get_property("state")) != "RUNNING":
         raise RuntimeError("firewalld has failed, its log says why (journalctl -u firewalld)")
     return {"lost": lost}
+
+
+def _ensure_tables(version: str) -> None:
+    """Have the tables that a reload begins with removing. Without them it fails, and leaves new connections dropped."""
+    for family in ("inet", "ip", "ip6") if version.startswith("0.") else ("inet",):
+        _nft({"add": {"table": {"family": family, "name": "firewalld"}}})
 
 
 class _Others:
@@ -209,7 +225,7 @@ class _Others:
             name: client.getPolicySettings(name) for name in client.getPolicies() if not name.startswith(MARK)
         }
         self._entries = self._read_entries()
-        self._timed = _timed_elements()
+        self._elements = _elements()
         self._direct = self._read_direct()
         self._iptables = {restore: _save(restore) for restore in _restorers()}
 
@@ -220,7 +236,7 @@ class _Others:
         problems = self._settings()
         for name, entries in self._entries.items():
             problems += self._try(f"ipset {name}", self._put_entries, name, entries)
-        problems += self._try("elements with a timeout", _add_elements, self._timed)
+        problems += self._try("elements of ipsets", _add_elements, self._elements)
         problems += self._put_direct()
         for restore, text in self._iptables.items():
             problems += self._try(restore, _restore, restore, text)
@@ -316,27 +332,28 @@ def _run(command: t.List[str], text: str = "") -> str:
     return out.decode(errors="replace")
 
 
-def _timed_elements() -> t.List[t.Dict[str, t.Any]]:
-    """Return the elements of others' sets that will expire, with the time that is left to them."""
+def _elements() -> Elements:
+    """Return the elements that the kernel has of others' sets. firewalld does not know those of sets with a timeout."""
     listed = _nft({"list": {"sets": {"family": "inet", "table": "firewalld"}}})
-    found = []
-    for entry in listed.get("nftables", []):
-        body = entry.get("set", {})
-        if body.get("table") != "firewalld" or str(body.get("name", "")).startswith(MARK):
-            continue
-        timed = [element for element in body.get("elem", []) if "expires" in _body(element)]
-        if timed:
-            found.append({"family": "inet", "table": "firewalld", "name": body["name"], "elem": timed})
-    return found
+    sets = [entry["set"] for entry in listed.get("nftables", []) if "set" in entry]
+    return {
+        body["name"]: body.get("elem", [])
+        for body in sets
+        if body.get("table") == "firewalld" and not body["name"].startswith(MARK)
+    }
 
 
-def _body(element: t.Any) -> t.Dict[str, t.Any]:
-    return element.get("elem", {}) if isinstance(element, dict) and isinstance(element.get("elem"), dict) else {}
+def _add_elements(wanted: Elements) -> None:
+    """Add what is missing, with the time that is left to it."""
+    now = {name: list(map(_value, elements)) for name, elements in _elements().items()}
+    for name, elements in wanted.items():
+        missing = [element for element in elements if _value(element) not in now.get(name, [])]
+        if missing and name in now:
+            _nft({"add": {"element": {"family": "inet", "table": "firewalld", "name": name, "elem": missing}}})
 
 
-def _add_elements(found: t.List[t.Dict[str, t.Any]]) -> None:
-    for body in found:
-        _nft({"add": {"element": body}})
+def _value(element: t.Any) -> t.Any:
+    return element["elem"]["val"] if isinstance(element, dict) and "elem" in element else element
 
 
 def _nft(command: t.Dict[str, t.Any]) -> t.Dict[str, t.Any]:
@@ -354,4 +371,17 @@ def _nft(command: t.Dict[str, t.Any]) -> t.Dict[str, t.Any]:
 
 def _words(error: BaseException) -> str:
     get_message = getattr(error, "get_dbus_message", None)
-    return str(get_message() if get_message else error) or type(error).__name__
+    return _file(error) + (str(get_message() if get_message else error) or type(error).__name__)
+
+
+def _file(error: BaseException) -> str:
+    """Return the name of the file that could not be read, which firewalld leaves out."""
+    found = ""
+    trace = error.__traceback__
+    while trace is not None:
+        local = trace.tb_frame.f_locals
+        name = str(local.get("filename", ""))
+        if name.endswith(".xml"):
+            found = os.path.join(os.path.basename(str(local.get("path", ""))), name) + ": "
+        trace = trace.tb_next
+    return found

@@ -170,9 +170,8 @@ def in_kernel(wanted: Objects, objects: NftObjects) -> bool:
 
     def stands(policy: PolicyObject) -> bool:
         filters = sum(rule.filters for rule in policy.rules)
-        return {policy.filter_chain, "filter_INPUT"} <= chains and (
-            counts.get(policy.filter_chain, 0) == filters and policy.filter_chain in jumps
-        )
+        reached = {policy.filter_chain, policy.filter_chain[: -len("_post")]} <= jumps
+        return reached and policy.filter_chain in chains and counts.get(policy.filter_chain, 0) == filters
 
     return all(map(stands, wanted.policies)) and all(_holds(sets.get(item.name), item) for item in wanted.ipsets)
 

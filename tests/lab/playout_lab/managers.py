@@ -130,7 +130,7 @@ class Firewalld:
 
     def start(self) -> None:
         self.stop()
-        process = _spawn("firewalld", "--nofork", "--nopid")
+        process = _spawn("firewalld", "--nofork")
         deadline = time.monotonic() + _SECONDS
         while _run("firewall-cmd", "--state").returncode != 0:
             if process.poll() is not None or time.monotonic() > deadline:
