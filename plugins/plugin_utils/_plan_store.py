@@ -20,12 +20,13 @@ from pathlib import Path
 
 from ansible import constants  # type: ignore[import-untyped]  # glue: the only file here that knows Ansible
 from ansible_collections.playout.firewall.plugins.plugin_utils import _hostvars
-from ansible_collections.playout.firewall.plugins.plugin_utils._fleet import Fleet
 from ansible_collections.playout.firewall.plugins.plugin_utils._inventory_reader import RawHost
-from ansible_collections.playout.firewall.plugins.plugin_utils._plan import Plan
-from ansible_collections.playout.firewall.plugins.plugin_utils._planner import make_plan
-from ansible_collections.playout.firewall.plugins.plugin_utils._probes import probes_by_host
 from ansible_collections.playout.firewall.plugins.plugin_utils._problems import Problem, Problems
+
+# Late elsewhere: each host's task runs in a process of its own, in which Ansible compiles anew whatever is imported.
+if t.TYPE_CHECKING:
+    from ansible_collections.playout.firewall.plugins.plugin_utils._fleet import Fleet
+    from ansible_collections.playout.firewall.plugins.plugin_utils._plan import Plan
 
 TaskVars = t.Mapping[str, t.Any]
 
@@ -119,6 +120,8 @@ class _Store:
 
     def renew(self) -> Plan:
         """Plan and write; a failure is remembered, so that not every host of a run repeats its reasons."""
+        from ansible_collections.playout.firewall.plugins.plugin_utils._planner import make_plan
+
         failure = self.directory / "failure"
         try:
             found = _hostvars.sweep(self.hostvars)
@@ -166,6 +169,8 @@ class _Store:
         directory = self.directory / "probes"
         if directory.is_dir():
             return
+        from ansible_collections.playout.firewall.plugins.plugin_utils._probes import probes_by_host
+
         plan = self.plan() or self.renew()
         new = self._new_directory()
         for host, probes in probes_by_host(plan).items():

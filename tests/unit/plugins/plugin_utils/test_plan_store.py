@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.playout.firewall.plugins.plugin_utils import _plan_store
+from ansible_collections.playout.firewall.plugins.plugin_utils import _planner, _probes
 from ansible_collections.playout.firewall.plugins.plugin_utils._plan_store import (
     KnownFailure,
     NoPolicyError,
@@ -36,13 +36,13 @@ def _run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def plans(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Every plan that was made."""
     made: list[Any] = []
-    make_plan = _plan_store.make_plan
+    make_plan = _planner.make_plan
 
     def counting(*arguments: Any) -> Any:
         made.append(arguments)
         return make_plan(*arguments)
 
-    monkeypatch.setattr(_plan_store, "make_plan", counting)
+    monkeypatch.setattr(_planner, "make_plan", counting)
     return made
 
 
@@ -140,7 +140,7 @@ def test_probes_that_could_not_be_written_are_written_by_the_next(
         raise OSError("disk full")
 
     with monkeypatch.context() as broken:
-        broken.setattr(_plan_store, "probes_by_host", failing)
+        broken.setattr(_probes, "probes_by_host", failing)
         with pytest.raises(OSError, match="disk full"):
             probes_for(TEMPLAR, maps().task_vars("engine1"), "engine1")
     assert not (tmp_path / "playout-firewall" / "probes").exists()
