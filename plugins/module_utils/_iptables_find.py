@@ -60,6 +60,8 @@ def _default(machine: Machine) -> str:
     result = machine.run(["iptables", "--version"], "")
     if result.code == 127:
         raise BackendError("iptables is not installed: install the package 'iptables', or set playout_backend")
+    if result.code:
+        raise BackendError(f"iptables cannot be run: {result.reason}")
     version = tuple(int(number) for number in re.findall(r"\d+", result.out.partition("(")[0]))
     if version < _OLDEST:
         raise BackendError(

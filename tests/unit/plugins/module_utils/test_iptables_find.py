@@ -90,6 +90,12 @@ def test_a_missing_or_old_iptables_is_an_error_that_says_what_to_do(tmp_path: Pa
         find(_machine(tmp_path, Host(version, iptables="")))
 
 
+def test_an_iptables_that_cannot_be_run_is_not_called_old(tmp_path: Path) -> None:
+    machine = Machine(lambda _arguments, _text: Result(126, "", "Permission denied"), None, str(tmp_path))
+    with pytest.raises(BackendError, match="iptables cannot be run: Permission denied"):
+        find(machine)
+
+
 def test_ipv6_is_left_out_where_the_kernel_has_none_and_an_error_where_only_the_program_is_missing(
     tmp_path: Path,
 ) -> None:

@@ -11,6 +11,7 @@ import os
 import resource
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -160,6 +161,14 @@ def test_a_script_is_loaded_after_every_service_that_flushes_its_rules(tmp_path:
     assert "After=netfilter-persistent.service iptables.service\n" in host.text(UNIT)
     for path in drop_ins:
         assert f"ExecStartPost=-/bin/sh /{SCRIPT_RULES}\n" in host.text(path)
+
+
+def test_what_a_services_own_file_needs_is_made_before_it_is_loaded(tmp_path: Path) -> None:
+    host = Host(tmp_path)
+    loader = replace(_script(), prepare=[*SHELL, "sets"])
+    host.write(loader)
+    assert f"[Service]\nExecStartPre=-/bin/sh /{SCRIPT_RULES} sets\nExecStartPost=" in host.text(drop_in("iptables"))
+    assert host.differing(_script()) == [drop_in("netfilter-persistent"), drop_in("iptables")]
 
 
 def test_kernel_modules_of_helpers_are_loaded_before_the_rules(tmp_path: Path) -> None:
