@@ -116,7 +116,7 @@ class _Store:
         if not path.is_file():
             return None
         # The directory is this run's own and private: nobody else can have written the pickle.
-        return t.cast(Plan, pickle.loads(path.read_bytes()))
+        return t.cast("Plan", pickle.loads(path.read_bytes()))
 
     def renew(self) -> Plan:
         """Plan and write; a failure is remembered, so that not every host of a run repeats its reasons."""
