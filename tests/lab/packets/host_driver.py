@@ -5,7 +5,7 @@
 
     host_driver.py compare|apply|try   {policy, enforcement, backend} as JSON on stdin; the change as JSON on stdout
     host_driver.py absent              the change as JSON on stdout
-    host_driver.py probe                      [[protocol, address, port], ...] on stdin; one word each on stdout
+    host_driver.py probe|probe-patiently   [[protocol, address, port], ...] on stdin; one word each on stdout
 
 ``try`` changes the rules in force for a second, in which nobody confirms them.
 
@@ -32,14 +32,15 @@ from ansible_collections.playout.firewall.plugins.module_utils._nft_state import
 from ansible_collections.playout.firewall.plugins.module_utils._policy import Policy
 from ansible_collections.playout.firewall.plugins.module_utils._statements import Connection, Options
 
-_SECONDS = 1.0
+# The patient one lets a first packet that is lost be sent again.
+_SECONDS = {"probe": 1.0, "probe-patiently": 5.0}
 
 
 def main(action: str) -> None:
-    if action == "probe":
+    if action in _SECONDS:
         targets = json.load(sys.stdin)
         with ThreadPoolExecutor(max(1, len(targets))) as pool:
-            print(json.dumps(list(pool.map(lambda target: _probe(*target), targets))))
+            print(json.dumps(list(pool.map(lambda target: _probe(*target, _SECONDS[action]), targets))))
         return
     try:
         print(json.dumps(_ensure(action)))
@@ -63,14 +64,14 @@ def _ensure(action: str) -> dict[str, object]:
     return {"live": work.live, "boot": boot, **told}
 
 
-def _probe(protocol: str, address: str, port: int) -> str:
+def _probe(protocol: str, address: str, port: int, seconds: float) -> str:
     """The port of a ping is its sequence number."""
     kind = socket.SOCK_STREAM if protocol == "tcp" else socket.SOCK_DGRAM
     family, ping, request = (
         (socket.AF_INET6, socket.IPPROTO_ICMPV6, 128) if ":" in address else (socket.AF_INET, socket.IPPROTO_ICMP, 8)
     )
     with socket.socket(family, kind, ping if protocol == "ping" else 0) as client:
-        client.settimeout(_SECONDS)
+        client.settimeout(seconds)
         try:
             client.connect((address, port))
             if protocol == "udp":
