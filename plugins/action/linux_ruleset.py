@@ -11,10 +11,10 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
-from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
 
 _MODULE = "playout.firewall.linux_ruleset"
@@ -43,11 +43,16 @@ class ActionModule(ActionBase):
             if not timeout or self._task.check_mode:
                 raise
             told = f"if the rules were changed before that, the old ones return within {timeout} seconds"
-            raise AnsibleConnectionFailure(f"{error}; {told}") from error
+            raise AnsibleConnectionFailure(f"{error}; {told}") from None
         token = result.pop("_confirm", None)
         if token is None:
             return result
         return {**result, **self._confirm({**arguments, "confirm": token}, task_vars, timeout)}
+
+    def cleanup(self, force: bool = False) -> None:
+        """Remove our files from the host, where it can be reached: that it cannot must not hide why."""
+        with suppress(AnsibleConnectionFailure):
+            super().cleanup(force)
 
     def _timeout(self, value: Any) -> int:
         """Return the seconds to wait for a confirmation, refused where no new connection can give one."""
@@ -86,7 +91,8 @@ class ActionModule(ActionBase):
             while time.monotonic() < deadline:
                 try:
                     confirmed = self._execute_module(module_name=_MODULE, module_args=arguments, task_vars=task_vars)
-                except AnsibleConnectionFailure as error:
+                except AnsibleError as error:
+                    # Not only the connection's own: what is first sent over it may fail in other words.
                     reason = str(error)
                     time.sleep(_PAUSE)
                     continue

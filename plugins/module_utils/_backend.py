@@ -21,6 +21,10 @@ class BackendError(RuntimeError):
     """A backend can or may not serve this host; nothing was changed."""
 
 
+class StateError(BackendError):
+    """Something failed when a change had begun; the message says which state stands."""
+
+
 @dataclass(frozen=True)
 class Machine:
     """The host as a backend finds it: how to run its programs, its files, and everything that nft shows of its rules.

@@ -10,6 +10,8 @@ import subprocess
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.playout.firewall.plugins.module_utils import _lock
+
 # Firewall tools live where an ordinary user's PATH does not look.
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -28,19 +30,27 @@ class Result:
         return self.err.strip() or self.out.strip() or f"exit code {self.code}"
 
 
-# Runs an argument list (never a shell's text) with an input; a program that is not there ends with code 127.
+# Runs an argument list (never a shell's text) with an input. As in a shell, a program that is not there ends with code
+# 127, and one that may not be run with 126.
 Run = t.Callable[[t.Sequence[str], str], Result]
 
 
 def run(arguments: t.Sequence[str], text: str = "") -> Result:
-    """Run a program to its end, in the C locale."""
+    """Run a program to its end, in the C locale. Where this process is killed, the lock is held until that end."""
     try:
         # The core knows no module whose run_command it could call.
         done = subprocess.run(  # pylint: disable=ansible-bad-function
-            list(arguments), input=text.encode(), env=environment(), check=False, capture_output=True
+            list(arguments),
+            input=text.encode(),
+            env=environment(),
+            check=False,
+            capture_output=True,
+            pass_fds=_lock.held(),
         )
     except FileNotFoundError as error:
         return Result(127, "", str(error))
+    except OSError as error:
+        return Result(126, "", str(error))
     return Result(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
 
 

@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 
 from ansible_collections.playout.firewall.plugins.module_utils import _lock
-from ansible_collections.playout.firewall.plugins.module_utils._backend import BackendError
+from ansible_collections.playout.firewall.plugins.module_utils._backend import BackendError, StateError
 from ansible_collections.playout.firewall.plugins.module_utils._command import environment
 from ansible_collections.playout.firewall.plugins.module_utils._confirm import DIRECTORY
 from ansible_collections.playout.firewall.plugins.module_utils._undo import write_private
@@ -54,7 +54,7 @@ def carry_out(script: str, undo: str, directory: str = DIRECTORY) -> str:
         return said["log"]
     if code == _UNDONE:
         raise BackendError(f"the rules were refused, the old ones stand: {said['log']}")
-    raise BackendError(
+    raise StateError(
         f"the rules were refused ({said['log']}), and the way back failed too ({said['undo.log']}): look at the host's "
         "firewall before anything else"
     )

@@ -22,9 +22,16 @@ from ansible_collections.playout.firewall.plugins.module_utils._backend import (
     BackendError,
     Change,
     Machine,
+    StateError,
     Undo,
 )
-from ansible_collections.playout.firewall.plugins.module_utils._persist import Differences, Persistence, PersistError
+from ansible_collections.playout.firewall.plugins.module_utils._nft_state import NftError
+from ansible_collections.playout.firewall.plugins.module_utils._persist import (
+    NFT_RULES,
+    Differences,
+    Persistence,
+    PersistError,
+)
 from ansible_collections.playout.firewall.plugins.module_utils._policy import Policy
 from ansible_collections.playout.firewall.plugins.module_utils._statements import Options
 
@@ -74,6 +81,12 @@ def plan_work(machine: Machine, wish: Wish) -> Work:
     """
     persistence = Persistence(machine.run, machine.root)
     policy = wish.enforced
+    if machine.objects is None and machine.read(NFT_RULES):
+        # Without it nobody sees, and nobody removes, what it loaded.
+        raise BackendError(
+            f"{policy.host + ': ' if policy else ''}nft is not installed, but rules of ours were written for it "
+            f"(/{NFT_RULES}): install the package 'nftables'"
+        )
     left = _managers.remains(machine)
     managers = _managers.active(machine)
     if policy is None:
@@ -194,9 +207,12 @@ def _apply(changing: Parts, undos: t.Sequence[Undo], machine: Machine) -> None:
         try:
             backend.apply(change)
         except Exception as error:
-            if number == 0:
+            # Who refuses has changed nothing; what anybody else did before failing is not known.
+            refused = isinstance(error, (BackendError, NftError))
+            if refused and number == 0:
                 raise
-            raise _returned(undos[-number:], machine, error) from error
+            ways = undos[-number:] if refused else undos[-number - 1 :]
+            raise _returned(ways, machine, error, sure=refused) from error
 
 
 def _keep(work: Work, persistence: Persistence, undos: t.Sequence[Undo], machine: Machine) -> None:
@@ -213,11 +229,12 @@ def _keep(work: Work, persistence: Persistence, undos: t.Sequence[Undo], machine
 
 
 def _returned(
-    undos: t.Sequence[Undo], machine: Machine, error: Exception, stored: t.Sequence[str] = ()
-) -> BackendError:
+    undos: t.Sequence[Undo], machine: Machine, error: Exception, stored: t.Sequence[str] = (), sure: bool = True
+) -> StateError:
     """Go the way back and return the error that says which state stands.
 
     :param stored: whose program has the new rules for the next boot already.
+    :param sure: whether the new rules are in force until then.
     """
     names = " and ".join(stored)
     reason = _go_back(undos, machine)
@@ -225,11 +242,11 @@ def _returned(
         state = f"{names} will load the new rules at the next boot all the same" if stored else "The old files stand"
     elif reason:
         boot = f"and {names} will load them at the next boot" if stored else "but not at the next boot"
-        state = f"The new rules are in force, {boot}: going back failed: {reason}"
+        state = f"The new rules {'are' if sure else 'may be'} in force, {boot}: going back failed: {reason}"
     else:
         boot = f"but {names} will load the new ones at the next boot" if stored else "nothing was changed"
         state = f"The old rules are in force again, {boot}"
-    return BackendError(f"{error}. {state}")
+    return StateError(f"{error}. {state}")
 
 
 def _go_back(undos: t.Sequence[Undo], machine: Machine) -> str:

@@ -36,6 +36,10 @@ class NftError(RuntimeError):
     """nft refused something; nothing was changed."""
 
 
+class NftCrash(RuntimeError):
+    """nft ended before it said what it did: the rules in force may be the old or the new ones."""
+
+
 @dataclass(frozen=True)
 class Listing:
     """One table: its normalised objects for comparing, its text for people."""
@@ -58,7 +62,9 @@ def read_ruleset(run: Run) -> t.Optional[Objects]:
             "it; use the same version everywhere on this host"
         )
     if result.code:
-        raise NftError(f"nft cannot list the ruleset (root is needed, and nft with JSON): {result.reason}")
+        raise NftError(
+            f"nft cannot list the ruleset (root is needed, and nft 0.9.8 with JSON or newer): {result.reason}"
+        )
     return _parse(result.out)
 
 
@@ -78,6 +84,8 @@ class Nft:
     def load(self, text: str) -> None:
         """Load a text in one transaction: all of it or nothing."""
         result = self._run([self.binary, "-f", "-"], text)
+        if result.code < 0:
+            raise NftCrash(f"nft ended by signal {-result.code} while it loaded the rules")
         if result.code:
             raise NftError(f"nft refused the rules, nothing was changed: {result.reason}")
 

@@ -142,7 +142,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.playout.firewall.plugins.module_utils import _confirm, _engine, _lock
-from ansible_collections.playout.firewall.plugins.module_utils._backend import BackendError, Machine
+from ansible_collections.playout.firewall.plugins.module_utils._backend import BackendError, Machine, StateError
 from ansible_collections.playout.firewall.plugins.module_utils._command import run
 from ansible_collections.playout.firewall.plugins.module_utils._kernel import KernelError
 from ansible_collections.playout.firewall.plugins.module_utils._management import connection_in_use
@@ -152,6 +152,7 @@ from ansible_collections.playout.firewall.plugins.module_utils._policy import Po
 from ansible_collections.playout.firewall.plugins.module_utils._statements import Options
 
 _MAXIMUM_TIMEOUT = 3600
+_UNCHANGED = "Nothing was changed"
 
 
 def main() -> None:
@@ -171,8 +172,14 @@ def main() -> None:
             result = _ensure(module)
     except _confirm.TooLate as error:
         module.fail_json(msg=str(error), _rolled_back=True)
-    except (PolicyError, NftError, BackendError, KernelError, _confirm.ConfirmError, _lock.LockError) as error:
+    except (StateError, _confirm.ConfirmError) as error:
         module.fail_json(msg=str(error))
+    except _lock.LockError as error:
+        unconfirmed = "The new rules were not confirmed, and the old ones return by themselves"
+        module.fail_json(msg=f"{error}. {unconfirmed if module.params['confirm'] else _UNCHANGED}")
+    except (PolicyError, NftError, BackendError, KernelError) as error:
+        told = str(error)
+        module.fail_json(msg=told if _UNCHANGED.lower() in told.lower() else f"{told}. {_UNCHANGED}")
     module.exit_json(**result)
 
 
@@ -181,7 +188,7 @@ def _ensure(module: AnsibleModule) -> t.Dict[str, t.Any]:
     confirm_timeout = _seconds(module.params["confirm_timeout"])
     left = _confirm.waiting()
     if left:
-        raise _confirm.ConfirmError(
+        raise BackendError(
             f"an earlier change of this host's rules still waits for its confirmation: try again in {left} seconds"
         )
     present = module.params["state"] == "present"

@@ -12,7 +12,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
 from ansible_collections.playout.firewall.plugins.action import linux_ruleset
 from ansible_collections.playout.firewall.plugins.action.linux_ruleset import ActionModule
 
@@ -134,6 +134,17 @@ def test_a_connection_that_breaks_meanwhile_is_told_when_the_old_rules_return(ma
         action.run(None, VARIABLES)
 
 
+def test_a_host_that_cannot_be_reached_any_more_is_left_with_our_files(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreachable(*_arguments: object) -> None:
+        raise AnsibleConnectionFailure("timed out")
+
+    action = make({"confirm_timeout": 5})
+    monkeypatch.setattr(action, "_remove_tmp_path", unreachable)
+    action.cleanup()
+
+
 def test_the_change_is_confirmed_over_a_connection_of_its_own(make: Make) -> None:
     first = {"changed": True, "digest": "d", "_confirm": "token"}
     action = make({"confirm_timeout": "5"}, first, {"changed": True, "digest": "other"})
@@ -154,8 +165,8 @@ def test_nothing_changed_means_nothing_to_confirm(make: Make) -> None:
 
 
 def test_a_new_connection_is_tried_again_until_it_succeeds(make: Make) -> None:
-    refused = AnsibleConnectionFailure("timed out")
-    action = make({"confirm_timeout": 5}, {"changed": True, "_confirm": "token"}, refused, refused, {"changed": True})
+    failures = [AnsibleConnectionFailure("timed out"), AnsibleError("failed to transfer file")]
+    action = make({"confirm_timeout": 5}, {"changed": True, "_confirm": "token"}, *failures, {"changed": True})
     assert action.run(None, VARIABLES) == {"changed": True}
     assert len(action.calls) == 4
 

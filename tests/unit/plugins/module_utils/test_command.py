@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from ansible_collections.playout.firewall.plugins.module_utils import _lock
 from ansible_collections.playout.firewall.plugins.module_utils._command import Result, environment, run
 
 
@@ -19,6 +22,19 @@ def test_no_argument_is_the_shells() -> None:
 
 def test_a_program_that_is_not_there_is_told_from_one_that_fails() -> None:
     assert run(["playout-no-such-program"]).code == 127
+
+
+def test_a_program_that_may_not_be_run_is_no_crash_of_ours(tmp_path: Path) -> None:
+    (tmp_path / "program").touch(0o600)
+    result = run([str(tmp_path / "program")])
+    assert result.code == 126
+    assert "Permission denied" in result.reason
+
+
+def test_a_program_that_outlives_us_keeps_the_lock(tmp_path: Path) -> None:
+    lock = str(tmp_path / "lock")
+    with _lock.exclusive(lock):
+        assert run(["readlink", f"/proc/self/fd/{_lock.held()[0]}"]).out == f"{lock}\n"
 
 
 def test_output_in_any_encoding_can_be_read() -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.playout.firewall.plugins.module_utils import _confirm, _undo
+from ansible_collections.playout.firewall.plugins.module_utils import _confirm, _lock, _undo
 from ansible_collections.playout.firewall.plugins.module_utils._backend import BackendError, Undo
 from ansible_collections.playout.firewall.plugins.module_utils._command import Result, run
 from ansible_collections.playout.firewall.plugins.module_utils._confirm import (
@@ -194,28 +194,42 @@ def test_a_timer_that_cannot_be_prepared_is_an_error_and_leaves_nothing(
     assert not directory.exists()
 
 
-def test_settled_changes_and_dead_timers_are_tidied_away_and_waiting_ones_are_not(
-    directory: Path, firewall: Path
-) -> None:
+def _token(directory: Path, name: str, state: str, left: float) -> str:
+    """What a timer or a run left in some state, that it once held."""
+    (directory / name).mkdir(parents=True)
+    (directory / name / _confirm._HOLD).touch()
+    (directory / name / state).write_text(str(time.monotonic() + left), encoding="ascii")
+    return str(directory / name)
+
+
+def test_settled_changes_and_dead_timers_are_tidied_away_and_held_ones_are_not(directory: Path, firewall: Path) -> None:
     token = _arm(20, directory, firewall)
-    for name, state, left in (
-        ("dead", "pending", -2 * _confirm._GRACE),
-        ("settled", "rolled-back", 0),
-        ("stuck", "stuck", 0),
-        ("killed while it was kept", "confirmed", -2 * _confirm._GRACE),
-        ("being kept", "confirmed", 9),
-    ):
-        (directory / name).mkdir()
-        (directory / name / state).write_text(str(time.monotonic() + left), encoding="ascii")
-    assert 10 < waiting(str(directory)) <= 20
-    tidy(str(directory))
+    _token(directory, "killed before its timer began", "pending", 3000)
+    _token(directory, "killed while it was kept", "confirmed", 3000)
+    _token(directory, "settled", "rolled-back", 0)
+    _token(directory, "stuck", "stuck", 0)
+    with _confirm._holding(_token(directory, "being kept", "confirmed", 3000)):
+        assert 15 < waiting(str(directory)) <= 20
+        tidy(str(directory))
     assert sorted(path.name for path in directory.iterdir()) == sorted([token, "being kept"])
     confirm(token, str(directory))
 
 
 def test_a_timer_that_is_at_work_is_still_waited_for(directory: Path) -> None:
-    (directory / "token").mkdir(parents=True)
-    (directory / "token" / "rolling-back").write_text(str(time.monotonic() - 1), encoding="ascii")
-    assert waiting(str(directory)) == 1
-    with pytest.raises(TooLate):
-        confirm("token", str(directory))
+    with _confirm._holding(_token(directory, "token", "rolling-back", -90)):
+        assert waiting(str(directory)) == 1
+        with pytest.raises(TooLate):
+            confirm("token", str(directory))
+
+
+def test_a_change_that_is_still_being_made_at_the_deadline_is_awaited_before_it_is_undone(
+    directory: Path, firewall: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, until: Any
+) -> None:
+    lock = str(tmp_path / "lock")
+    monkeypatch.setattr(_lock, "PATH", lock)
+    with _lock.exclusive(lock):
+        token = _arm(0, directory, firewall)
+        time.sleep(0.5)
+        assert (directory / token / _confirm._PENDING).exists()
+        firewall.write_text("the new rules, late\n", encoding="utf-8")
+    until(lambda: firewall.read_text(encoding="utf-8") == OLD)

@@ -9,16 +9,24 @@ import errno
 import os
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.playout.firewall.plugins.module_utils import _confirm, _engine, _kernel
-from ansible_collections.playout.firewall.plugins.module_utils._backend import BackendError, Change, Machine, Undo
+from ansible_collections.playout.firewall.plugins.module_utils._backend import (
+    BackendError,
+    Change,
+    Machine,
+    StateError,
+    Undo,
+)
 from ansible_collections.playout.firewall.plugins.module_utils._command import Result, run
 from ansible_collections.playout.firewall.plugins.module_utils._confirm import ConfirmError
 from ansible_collections.playout.firewall.plugins.module_utils._engine import Wish, Work, carry_out, plan_work
+from ansible_collections.playout.firewall.plugins.module_utils._nft_state import NftCrash
 from ansible_collections.playout.firewall.plugins.module_utils._persist import (
     NFT_RULES,
     PRIVATE,
@@ -217,6 +225,16 @@ def test_no_policy_removes_from_every_backend_what_is_left(host: Host, diary: Di
     assert work.backend == "nftables"
 
 
+@pytest.mark.parametrize("policy", [_policy(**TOLD), None])
+def test_rules_of_an_nft_that_was_removed_are_not_forgotten(host: Host, policy: Policy | None) -> None:
+    (host.root / NFT_RULES).parent.mkdir(parents=True)
+    (host.root / NFT_RULES).write_text("rules", encoding="utf-8")
+    machine = replace(host.machine(), objects=None)
+    reason = r"nft is not installed, but rules of ours .*: install the package 'nftables'$"
+    with pytest.raises(BackendError, match=reason):
+        plan_work(machine, Wish(policy))
+
+
 def test_no_policy_on_a_bare_host_is_no_work(host: Host, diary: Diary) -> None:
     work = plan_work(host.machine(), Wish(None))
     assert (work.parts, work.changed, diary.entries) == ([], False, [])
@@ -334,6 +352,23 @@ def test_rules_that_are_refused_leave_nothing_behind(host: Host, diary: Diary, s
         carry_out(host.work("nftables", loader=_loader()), host.machine(), seconds)
     assert host.files() == before
     assert not {"store nftables", "commit"} & set(diary.entries)
+
+
+@pytest.mark.parametrize("seconds", [0, SECONDS])
+@pytest.mark.parametrize(("ways", "state"), [((), "The old rules are in force"), (("going back",), "may be in force")])
+def test_a_program_that_crashed_while_it_changed_the_rules_is_undone(
+    host: Host, diary: Diary, monkeypatch: pytest.MonkeyPatch, seconds: int, ways: tuple[str, ...], state: str
+) -> None:
+    backend = host.backend("nftables", Change(True, loader=_loader()), *ways)
+
+    def crash(_change: Change) -> None:
+        raise NftCrash("nft ended by signal 11")
+
+    monkeypatch.setattr(backend, "apply", crash)
+    with pytest.raises(StateError, match=rf"^nft ended by signal 11\. .*{state}"):
+        carry_out(host.work("nftables", loader=_loader()), host.machine(), seconds)
+    assert "undo nftables" in diary.entries
+    assert host.files() == {"etc/keep"}
 
 
 @pytest.mark.parametrize("seconds", [0, SECONDS])

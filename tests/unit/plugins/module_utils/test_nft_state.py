@@ -14,6 +14,7 @@ from ansible_collections.playout.firewall.plugins.module_utils._command import R
 from ansible_collections.playout.firewall.plugins.module_utils._nft_state import (
     Listing,
     Nft,
+    NftCrash,
     NftError,
     normalise,
     read_ruleset,
@@ -153,6 +154,11 @@ def test_rules_that_would_be_refused_show_before_they_are_loaded() -> None:
     with pytest.raises(NftError, match="nft would refuse these rules: bad"):
         Nft(machine).check(TEXT)
     assert machine.calls == [(["nft", "-c", "-f", "-"], TEXT)]
+
+
+def test_a_load_that_crashed_does_not_say_that_nothing_changed() -> None:
+    with pytest.raises(NftCrash, match=r"^nft ended by signal 11 while it loaded the rules$"):
+        Nft(Machine(nft=Result(-11))).load(TEXT)
 
 
 def test_a_refused_load_says_that_nothing_changed() -> None:
