@@ -67,8 +67,8 @@ class IptablesBackend:
 
     def compare_absent(self) -> Change:
         warnings = [
-            f"/{path} holds rules of ours, which were in force when it was saved, and the next boot may fail to load "
-            "it: save it anew ('netfilter-persistent save', or 'service iptables save')"
+            f"/{path} holds rules of ours, which were in force when it was saved: the next boot brings them back, or "
+            "fails to load any of it. Save it anew ('netfilter-persistent save', or 'service iptables save')"
             for path in SAVED
             if f"\n:{MARK}" in self._machine.read(path)
         ]

@@ -84,7 +84,7 @@ def remains(machine: Machine) -> t.List[str]:
             any(UFW_MARK.encode().hex() in machine.read(path) for path in _UFW_RULES)
             or os.path.exists(machine.path(UFW_APPLIED))
         ),
-        "iptables": lambda: _has_chain(machine, CHAIN_MARK) or _has_legacy_chain(machine),
+        "iptables": lambda: _has_chain(machine, CHAIN_MARK) or _has_legacy_chain(machine) or _has_unlisted(machine),
     }
     return [name for name, is_there in found.items() if is_there()]
 
@@ -135,10 +135,18 @@ def _has_chain(machine: Machine, start: str) -> bool:
     return any(entry["chain"].get("name", "").startswith(start) for entry in machine.objects or () if "chain" in entry)
 
 
+def _has_unlisted(machine: Machine) -> bool:
+    """Whether iptables has chains of ours where there is no nft to list them."""
+    return machine.objects is None and _saves_ours(machine, ("iptables-save", "ip6tables-save"))
+
+
 def _has_legacy_chain(machine: Machine) -> bool:
     """Whether the old iptables, which nft does not show, has chains of ours."""
     tables = machine.read("proc/net/ip_tables_names") + machine.read("proc/net/ip6_tables_names")
     if not tables.strip():
         return False
-    commands = ("iptables-legacy-save", "ip6tables-legacy-save")
+    return _saves_ours(machine, ("iptables-legacy-save", "ip6tables-legacy-save"))
+
+
+def _saves_ours(machine: Machine, commands: t.Sequence[str]) -> bool:
     return any(f"\n:{CHAIN_MARK}" in machine.run([command], "").out for command in commands)

@@ -245,6 +245,13 @@ def test_chains_in_the_old_iptables_are_found_in_every_table_that_we_use(
     assert remains(_machine(tmp_path, run=run)) == ["iptables"]
 
 
+@pytest.mark.parametrize("family", ["ip", "ip6"])
+def test_chains_of_ours_are_found_where_there_is_no_nft(tmp_path: Path, family: str) -> None:
+    run = _only(f"{family}tables-save", "*filter\n:PLAYOUT-INPUT - [0:0]\nCOMMIT\n")
+    assert remains(Machine(run, None, str(tmp_path))) == ["iptables"]
+    assert remains(Machine(run, [], str(tmp_path))) == []
+
+
 def test_the_old_iptables_is_not_asked_where_it_has_no_table(tmp_path: Path) -> None:
     calls: list[Sequence[str]] = []
 
