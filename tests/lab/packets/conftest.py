@@ -160,11 +160,9 @@ class Site:
         """Return to what was there before us."""
         self.lab.firewall("gateway", "stop")
         self._forget("gateway")
-        self._forget("cms")
         # In an ordinary user's lab the machine's own directories cannot be removed.
         files = f"find {_existing()} -depth '(' ! -type d -o -empty -name '*playout*' ')' -delete"
         self.shell("gateway", f"cd /etc && {files} && cp -a /run/before/. .")
-        self.shell("cms", "rm -rf /etc/playout-firewall; find /etc/systemd -name '*playout*' -delete")
         self.lab.firewall("gateway", "start")
 
     def _forget(self, host: str) -> None:

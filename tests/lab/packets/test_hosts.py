@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import Any
 
@@ -122,6 +123,8 @@ def test_another_policy_replaces_the_one_before(site: Any) -> None:
 
 
 def test_ten_thousand_sources_work_like_two(site: Any) -> None:
+    if site.backend == "ufw" and os.geteuid() != 0:
+        pytest.skip("ufw has a rule for each source, more at once than the kernel takes from an ordinary user's lab")
     sources = " ".join(f"198.18.{high}.{low}" for high in range(40) for low in range(250))
     many = policy(rule("many", "in", "80 30000-30005", sources + " 203.0.113.10"), governed={"in": {"tcp": ["80"]}})
     site.apply("gateway", many)
