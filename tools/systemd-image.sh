@@ -15,7 +15,7 @@ tools/debian-packages.sh mmdebstrap=mmdebstrap podman=podman runc=runc ip=iprout
 # shellcheck source=/dev/null
 . /etc/os-release
 packages=systemd-sysv,dbus,python3,python3-systemd,iproute2,procps,openssh-server
-packages+=,nftables,iptables,ipset,firewalld,fail2ban,iptables-persistent,ipset-persistent
+packages+=,nftables,iptables,ipset,firewalld,fail2ban,iptables-persistent
 # ufw refuses to be installed beside netfilter-persistent, although nothing of theirs is in the way of the other while
 # at most one of them is enabled.
 beside='cd /tmp && apt-get download ufw ucf && dpkg --install --force-breaks ./*.deb && rm ./*.deb'

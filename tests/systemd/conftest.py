@@ -1,20 +1,25 @@
 # Copyright (c) 2026, playout.firewall contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Machines that run systemd."""
+"""Machines that run systemd, each with a firewall manager in use."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TypeAlias
 
 import pytest
 
 from .machine import CHECKOUT, Machine, clear_away
+from .managed import WEB, Managed, rules
+from .managers import CLOSED_PORT, MANAGERS, OPEN_PORT
+
+BACKENDS = ("nftables", "iptables", "ufw", "firewalld")
 
 MachineFactory: TypeAlias = Callable[..., AbstractContextManager[Machine]]
 
@@ -48,3 +53,33 @@ def switched_on(root: Path) -> MachineFactory:
             it.scrap()
 
     return switch_on
+
+
+@pytest.fixture(scope="session")
+def managed_by(switched_on: MachineFactory) -> Iterator[Callable[[str], Managed]]:
+    """``managed_by("ufw")`` is the one machine of these tests whose firewall ufw owns."""
+    with ExitStack() as stack:
+
+        @cache
+        def build(backend: str) -> Managed:
+            machine = stack.enter_context(switched_on(WEB, CLOSED_PORT, OPEN_PORT))
+            machine.run(MANAGERS[backend].setup)
+            machine.reboot()
+            machine.run(MANAGERS[backend].wait)
+            return Managed(machine, backend, rules(machine))
+
+        yield build
+
+
+@pytest.fixture(params=BACKENDS)
+def managed(request: pytest.FixtureRequest, managed_by: Callable[[str], Managed]) -> Managed:
+    """A machine whose firewall one manager owns; of ours is there what the test before has left."""
+    return managed_by(request.param)
+
+
+@pytest.fixture
+def enforced(managed: Managed) -> Managed:
+    """A managed machine on which the policy is enforced."""
+    managed.apply()
+    managed.assert_enforced()
+    return managed

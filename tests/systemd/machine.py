@@ -56,10 +56,8 @@ def probe(target):
             return client.recv(100).decode().strip()
     except ConnectionRefusedError:
         return "refused"
-    except TimeoutError:
-        return "filtered"
     except OSError:
-        return "rejected"
+        return "shut out"
 with ThreadPoolExecutor(20) as pool:
     print(json.dumps(list(pool.map(probe, json.load(sys.stdin)))))
 """
@@ -90,6 +88,7 @@ class Machine:
 
     def switch_on(self) -> None:
         """Boot, until every service was started."""
+        _unplug(self._neighbour)
         _run(*_PODMAN, "start", self._name)
         self._plug_in()
         deadline = time.monotonic() + _SECONDS
@@ -133,12 +132,15 @@ class Machine:
         self.switch_on()
 
     def probe(self, *asked: tuple[tuple[str, str], int]) -> list[str]:
-        """Who answers each source on a port, over IPv4 as over IPv6: the machine's name, or how it was turned away."""
+        """What each source gets from a port, over IPv4 as over IPv6: the machine's name, ``refused`` or ``shut out``.
+
+        Who is told no by a firewall is shut out like who is told nothing: the kernel tells it only so many times.
+        """
         targets = [(ends, port) for sources, port in asked for ends in zip(sources, _MACHINE, strict=True)]
         enter = ("nsenter", f"--net=/proc/{self._neighbour.pid}/ns/net", sys.executable, "-c", _PROBE)
         words: list[str] = json.loads(_run(*enter, text=json.dumps(targets)))
         ipv4, ipv6 = words[::2], words[1::2]
-        assert ipv4 == ipv6
+        assert ipv4 == ipv6, words
         return ipv4
 
     def _plug_in(self) -> None:
@@ -170,6 +172,12 @@ def _neighbour() -> subprocess.Popen[bytes]:
     assert process.stdout is not None
     process.stdout.readline()
     return process
+
+
+def _unplug(process: subprocess.Popen[bytes]) -> None:
+    """Remove the cable, whose other end may not be gone yet with what was switched off."""
+    enter = ("nsenter", f"--net=/proc/{process.pid}/ns/net")
+    subprocess.run([*enter, "ip", "link", "delete", "eth0"], capture_output=True, check=False)
 
 
 def _alive(pid: str) -> bool:

@@ -12,16 +12,16 @@ CLOSED_PORT, OPEN_PORT = 9000, 9001
 
 @dataclass(frozen=True)
 class Manager:
-    """``setup`` closes one port and opens the other for good, by the manager's own means; who asks for the closed one
-    is told ``closed``.
+    """``setup`` closes one port and opens the other for good, by the manager's own means.
 
-    ``restarts`` are the commands, besides those that every service has, after which its rules are in force again.
+    ``restarts`` are the commands, besides those that every service has, after which its rules are in force again;
+    ``wait`` waits until they are, where whatever started it does not.
     """
 
     service: str
-    closed: str
     setup: str
     restarts: tuple[str, ...]
+    wait: str = "true"
 
     @property
     def all_restarts(self) -> tuple[str, ...]:
@@ -42,13 +42,11 @@ table inet administrator {{
 """
 _NFTABLES = Manager(
     service="nftables",
-    closed="filtered",
     setup=f"cat >/etc/nftables.conf <<'END'\n{_NFTABLES_CONF}END\nsystemctl enable --now nftables",
     restarts=("systemctl reload nftables",),
 )
 _IPTABLES = Manager(
     service="netfilter-persistent",
-    closed="filtered",
     setup=f"""
         for program in iptables ip6tables; do
             $program -A INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
@@ -60,23 +58,26 @@ _IPTABLES = Manager(
         netfilter-persistent save
         systemctl enable --now netfilter-persistent
     """,
-    restarts=("netfilter-persistent reload", "systemctl restart iptables"),
+    restarts=(
+        "systemctl restart iptables",
+        "sed -i s/^FLUSH_ON_STOP=0/FLUSH_ON_STOP=1/ /etc/default/netfilter-persistent; systemctl restart iptables",
+    ),
 )
 _UFW = Manager(
     service="ufw",
-    closed="filtered",
     setup=f"ufw allow ssh; ufw allow {OPEN_PORT}/tcp; ufw --force enable; systemctl enable --now ufw",
     restarts=("ufw reload", "ufw disable; ufw --force enable"),
 )
 _FIREWALLD = Manager(
     service="firewalld",
-    closed="rejected",
     setup=f"""
         systemctl enable --now firewalld
         firewall-cmd --permanent --add-port={OPEN_PORT}/tcp
         firewall-cmd --reload
     """,
     restarts=("systemctl reload firewalld", "firewall-cmd --reload", "firewall-cmd --complete-reload"),
+    # To systemd it has started as soon as it has its name on the bus; it answers when its rules are in force.
+    wait="firewall-cmd --state",
 )
 
 MANAGERS = {"nftables": _NFTABLES, "iptables": _IPTABLES, "ufw": _UFW, "firewalld": _FIREWALLD}
