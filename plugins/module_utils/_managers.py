@@ -32,8 +32,6 @@ _RESTORING = ("netfilter-persistent", "iptables", "ip6tables")
 _WAY_OUT = {
     "firewalld": "start it ('systemctl enable --now firewalld')",
     "ufw": "allow SSH and enable it ('ufw allow ssh', 'ufw enable')",
-    "iptables": "install the package 'iptables'",
-    "nftables": "install the package 'nftables'",
 }
 
 

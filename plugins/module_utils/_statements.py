@@ -156,6 +156,10 @@ class _Writer:
             yield from self._published_management()
             yield from self._governed_transit()
 
+    def _narrowed(self, protocol: str, ports: Intervals) -> Intervals:
+        """Return the ports without those of management, which is TCP."""
+        return subtract(ports, self.management_ports) if protocol == "tcp" else ports
+
     def _accepts(self, direction: str) -> t.Iterator[Statement]:
         for rule in self.policy.rules:
             if rule.direction == direction:
@@ -167,7 +171,7 @@ class _Writer:
 
     def _governed_transit(self) -> t.Iterator[Statement]:
         for index, transit in enumerate(self.policy.governed.forward):
-            ports = subtract(merge_ports(transit.ports), self.management_ports)
+            ports = self._narrowed(transit.protocol, merge_ports(transit.ports))
             if ports:
                 yield Statement(
                     DROP,
@@ -265,12 +269,18 @@ class _Writer:
         if not self.gateway.hairpin:
             return
         for forward in self.policy.forwards:
+            ports = merge_ports(forward.to_ports)
+            if verdict == ACCEPT:
+                # Who manages comes in by a rule, or by playout_management.
+                ports = self._narrowed(forward.protocol, ports)
+            if not ports:
+                continue
             yield Statement(
                 verdict,
                 _titled(forward.id, "from inside"),
                 family=forward.family,
                 protocol=forward.protocol,
-                ports=merge_ports(forward.to_ports),
+                ports=ports,
                 destinations=(_canonical(forward.to_address),),
                 incoming=_names(self.gateway.lan_interfaces),
                 translated=Original(),
@@ -317,7 +327,7 @@ def _accept_mixed(protocol: str, ports: Texts, sources: Texts, owner: str) -> t.
 
 def _governed(by_protocol: t.Mapping[str, Texts], spared: Intervals) -> t.Iterator[Statement]:
     for protocol, texts in sorted(by_protocol.items()):
-        ports = subtract(merge_ports(texts), spared)
+        ports = subtract(merge_ports(texts), spared if protocol == "tcp" else ())
         if ports:
             yield Statement(DROP, "governed", protocol=protocol, ports=ports)
 

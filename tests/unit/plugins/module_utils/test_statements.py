@@ -148,6 +148,15 @@ def test_scoped_never_drops_a_management_port_that_comes_in_or_passes() -> None:
     assert _said(governed={"in": {"tcp": ["22"]}}, management=MANAGEMENT).input == ()
 
 
+def test_a_management_port_is_one_of_tcp() -> None:
+    said = _said(
+        governed={"in": {"udp": ["3389"]}, "forward": [_transit(protocol="udp", ports=["3389"])]},
+        management=MANAGEMENT,
+        gateway=_gateway(),
+    )
+    assert [line.ports for line in (*said.input, *said.forward)] == [((3389, 3389),), ((3389, 3389),)]
+
+
 def test_default_deny_lets_management_and_what_is_kept_in_and_drops_everything_else() -> None:
     keep = [{"protocol": "udp", "ports": ["161"], "sources": ["192.0.2.9"]}]
     keep += [{"protocol": "tcp", "ports": ["443"], "sources": ["any"]}]
@@ -252,6 +261,15 @@ def test_transit_is_denied_after_rules_management_and_what_comes_back_in() -> No
     # What was not translated must not get through as if it had been.
     assert said.forward[2].translated == Original()
     assert said.input == ()
+
+
+def test_a_published_management_port_is_no_more_open_from_inside_than_from_outside() -> None:
+    said = _said(
+        forwards=[_forward(outside="8022", inside="22"), _forward(id="ftp", outside="20-22", inside="20-22")],
+        management={"ports": ["22"], "sources": []},
+        gateway=_gateway(transit="deny", hairpin=True),
+    )
+    assert [(line.title, line.ports) for line in said.forward[:-1]] == [("ftp: from inside", ((20, 21),))]
 
 
 @pytest.mark.parametrize(
