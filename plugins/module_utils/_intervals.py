@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass, replace
 
 Intervals = t.Tuple[t.Tuple[int, int], ...]
 
@@ -45,8 +44,7 @@ def intersect(left: Intervals, right: Intervals) -> Intervals:
     return subtract(left, subtract(left, right))
 
 
-@dataclass(frozen=True)
-class Region:
+class Region(t.NamedTuple):
     """The packets whose source, destination and port each lie in their intervals."""
 
     sources: Intervals
@@ -70,8 +68,8 @@ class Region:
         if not both:
             return [self]
         parts = [
-            replace(self, sources=subtract(self.sources, other.sources)),
-            replace(self, sources=both.sources, destinations=subtract(self.destinations, other.destinations)),
-            replace(both, ports=subtract(self.ports, other.ports)),
+            self._replace(sources=subtract(self.sources, other.sources)),
+            self._replace(sources=both.sources, destinations=subtract(self.destinations, other.destinations)),
+            both._replace(ports=subtract(self.ports, other.ports)),
         ]
         return [part for part in parts if part]
