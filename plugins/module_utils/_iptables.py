@@ -33,6 +33,8 @@ from ansible_collections.playout.firewall.plugins.module_utils._statements impor
 
 MARK = "PLAYOUT-"
 SET_MARK = "playout-"
+# As a shell has it; other backends may have sets of other names.
+SET_PATTERN = f"{SET_MARK}ip[46]-* | {SET_MARK}net[46]-*"
 # As iptables-save spells it.
 JUMP_COMMENT = '-m comment --comment "playout.firewall"'
 

@@ -21,6 +21,7 @@ from ansible_collections.playout.firewall.plugins.module_utils._iptables import 
     MARK,
     OUTPUT,
     SET_MARK,
+    SET_PATTERN,
     SET_SIZES,
     AddressSet,
     Rules,
@@ -113,7 +114,7 @@ load() {{
 tidy() {{
     command -v ipset >/dev/null || return 0
     for name in $(ipset list -n 2>/dev/null); do
-        case "$name" in {SET_MARK}*) ;; *) continue ;; esac
+        case "$name" in {SET_PATTERN}) ;; *) continue ;; esac
         case " $* " in *" $name "*) continue ;; esac
         for _ in 1 2 3 4 5 6 7 8 9 10; do
             ipset destroy "$name" 2>/dev/null && break

@@ -19,6 +19,7 @@ from ansible_collections.playout.firewall.plugins.module_utils._command import R
 from ansible_collections.playout.firewall.plugins.module_utils._iptables import (
     MARK,
     SET_MARK,
+    SET_PATTERN,
     AddressSet,
     Jump,
     Rules,
@@ -49,7 +50,7 @@ _NAMESPACES = (
 # Sets of others may be large, so that only ours are listed.
 _LIST_SETS = f"""\
 if command -v ipset >/dev/null; then
-    for name in $(ipset list -n); do case "$name" in {SET_MARK}*) ipset save "$name" ;; esac; done
+    for name in $(ipset list -n); do case "$name" in {SET_PATTERN}) ipset save "$name" ;; esac; done
 fi
 """
 

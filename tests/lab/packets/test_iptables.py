@@ -76,7 +76,7 @@ def _wrapped(site: Any, program: str, commands: str) -> Iterator[None]:
         pytest.param("iptables -N PLAYOUT-EXTRA", id="added chain"),
         pytest.param(f"ipset add {OUR_SET} 203.0.113.66", id="added source"),
         pytest.param(f"ipset flush {OUR_SET}", id="lost sources"),
-        pytest.param("ipset create playout-extra hash:ip", id="added set"),
+        pytest.param("ipset create playout-ip4-extra hash:ip", id="added set"),
         pytest.param(f"echo >> {SCRIPT}", id="edited boot file"),
         pytest.param(f"chmod 644 {SCRIPT}", id="boot file for all to read"),
         pytest.param("rm /etc/systemd/system/sysinit.target.wants/playout-firewall.service", id="disabled unit"),

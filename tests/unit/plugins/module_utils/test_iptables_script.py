@@ -27,13 +27,13 @@ COMMENT = '-m comment --comment "playout.firewall"'
 PROGRAMS = Programs(ipv6=False)
 
 
-def _rules(*tables: tuple[str, Mapping[str, tuple[str, ...]]], **sets: AddressSet) -> Rules:
+def _rules(*tables: tuple[str, Mapping[str, tuple[str, ...]]]) -> Rules:
     builtin = {"PLAYOUT-INPUT": "INPUT", "PLAYOUT-FORWARD": "FORWARD", "PLAYOUT-DNAT": "PREROUTING"}
     made = {}
     for name, chains in tables:
         jumps = tuple(Jump(builtin[chain], f"{COMMENT} -j {chain}") for chain in chains if chain in builtin)
         made["ipv4", name] = Table(chains, jumps)
-    return Rules(made, {f"playout-{name}": each for name, each in sets.items()})
+    return Rules(made)
 
 
 FILTER = _rules(("filter", {"PLAYOUT-INPUT": ("-j DROP",)}))
@@ -226,19 +226,20 @@ def test_a_listing_that_fails_changes_nothing(host: Host) -> None:
 
 
 def test_sets_are_swapped_in_before_and_old_ones_destroyed_after_the_rules(host: Host) -> None:
-    (host.path / "sets").write_text("playout-old\ntheirs\nplayout-kept\n", encoding="utf-8")
-    rules = _rules(("filter", {"PLAYOUT-INPUT": ()}), kept=AddressSet("net", "6", ("2001:db8::/48",)))
+    made = AddressSet("net", "6", ("2001:db8::/48",))
+    (host.path / "sets").write_text(f"playout-ip4-old\ntheirs\nplayout-theirs\n{made.name}\n", encoding="utf-8")
+    rules = Rules(FILTER.tables, {made.name: made})
     assert host.run(change_script(Rules(), rules, PROGRAMS)).returncode == 0
     header = "hash:net family inet6 hashsize 1024 maxelem 1048576"
     assert host.told_ipset == [
         "destroy playout-new",
         "-exist restore",
-        f"create playout-kept {header}",
+        f"create {made.name} {header}",
         f"create playout-new {header}",
         "add playout-new 2001:db8::/48",
-        "swap playout-new playout-kept",
+        f"swap playout-new {made.name}",
         "destroy playout-new",
-        "destroy playout-old",
+        "destroy playout-ip4-old",
     ]
 
 
