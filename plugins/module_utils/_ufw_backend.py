@@ -98,7 +98,8 @@ class UfwBackend:
         wanted = {family: kernel.wanted(family) for family, kernel in kernels.items()}
         # A way back that does not work must show before anything changes.
         self._ufw.listed(wanted, kernels)
-        return Undo(["/bin/sh"], undo_script(wanted))
+        mark = "" if _ufw_disk.has_mark(self._machine, UFW_APPLIED) else self._machine.path(UFW_APPLIED)
+        return Undo(["/bin/sh"], undo_script(wanted, mark))
 
     def apply(self, change: Change) -> None:
         plan: _Plan = change.plan
@@ -144,6 +145,8 @@ class UfwBackend:
         written = [family.path for family in old if old[family] != new[family]]
         diff += [{"prepared": f"/{path}: rules of ours brought up to date\n"} for path in written]
         left = _ufw_disk.left_over(self._machine)
+        if not any(plan.rules.values()) and _ufw_disk.has_mark(self._machine, UFW_APPLIED):
+            left.append(self._machine.path(UFW_APPLIED))
         diff += [{"prepared": f"{path}: removed\n"} for path in left]
         return Change(
             live=bool(users or helpers),

@@ -13,7 +13,7 @@ import bisect
 import ipaddress
 import re
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ansible_collections.playout.firewall.plugins.module_utils._backend import BackendError
 from ansible_collections.playout.firewall.plugins.module_utils._intervals import intersect
@@ -30,6 +30,8 @@ from ansible_collections.playout.firewall.plugins.module_utils._ufw import (
 
 _HEADING = "### RULES ###"
 _TUPLE = re.compile(r"### tuple ###\s*(?P<fields>.*?)(?: comment=(?P<comment>\S*))?\s*")
+# A file that ufw has not written since its installation goes on with other chains.
+_LINE = re.compile(r"-A ufw6?-user-(logging-)?(input|output|forward) ")
 
 Rules = t.Sequence[UfwRule]
 
@@ -91,10 +93,14 @@ def parse(text: str) -> t.List[Piece]:
             between = []
         block.append(lines[index])
         index += 1
-        while index < len(lines) and lines[index].startswith("-A "):
+        piece = Piece("", _rule(match))
+        while index < len(lines) and _LINE.match(lines[index]):
             block.append(lines[index])
             index += 1
-        pieces.append(Piece("".join(block), _rule(match)))
+            if piece.ours:
+                # Ours need no more than one; what somebody wrote below is not ours.
+                break
+        pieces.append(replace(piece, text="".join(block)))
     return [*pieces, Piece("".join(between))] if between else pieces
 
 

@@ -8,6 +8,7 @@ What ufw cannot say, which connections are tracked by a helper, is in a chain of
 
 from __future__ import annotations
 
+import shlex
 import typing as t
 from dataclasses import dataclass
 
@@ -56,9 +57,9 @@ def own_rules(helper: t.Iterable[str]) -> t.List[str]:
     return [line[len(start) :] for line in helper if line.startswith(start)]
 
 
-def restore_text(table: str, chains: t.Mapping[str, t.Sequence[str]]) -> str:
+def restore_text(table: str, chains: t.Mapping[str, t.Sequence[str]], head: str = ":{} - [0:0]") -> str:
     """Return a table's chains, rules without their chain's name, for iptables-restore without a flush."""
-    heads = [f":{chain} - [0:0]" for chain in chains]
+    heads = [head.format(chain) for chain in chains]
     lines = [f"-A {chain} {rule}" for chain, rules in chains.items() for rule in rules]
     return "\n".join([f"*{table}", *heads, *lines, "COMMIT", ""])
 
@@ -71,21 +72,26 @@ def change_script(wanted: t.Mapping[Family, Wanted], helpers: t.Container[Family
     steps = []
     for family, one in wanted.items():
         if one.user is not None:
-            # In a stopped ufw's place, a chain of its name would keep it from starting.
-            steps += [f"{_has_chain(family)} >/dev/null", _restore(family, _user_text(family, one.user))]
+            steps.append(_restore(family, _user_text(family, one.user)))
         if family in helpers:
             steps.append(_helpers(family, one.helper))
     return "\n".join([*steps, ""])
 
 
-def undo_script(wanted: t.Mapping[Family, Wanted]) -> str:
-    """Return the script that puts this in force again, whatever is there: every step is tried."""
+def undo_script(wanted: t.Mapping[Family, Wanted], mark: str = "") -> str:
+    """Return the script that puts this in force again, whatever is there: every step is tried.
+
+    :param mark: a file that is removed when all of it is in force.
+    """
     steps = ["failed=0"]
     for family, one in wanted.items():
         if one.user is not None:
-            restore = _restore(family, _user_text(family, one.user), _OTHERWISE)
-            steps += [f"if {_has_chain(family)} >/dev/null 2>&1; then", restore, "fi"]
+            # A ufw that was stopped meanwhile has no chains to go back to.
+            stopped = f" || ! {family.program} -w 10 -n -L {family.chain(IN)} >/dev/null 2>&1"
+            steps.append(_restore(family, _user_text(family, one.user), stopped + _OTHERWISE))
         steps.append(_helpers(family, one.helper, _OTHERWISE))
+    if mark:
+        steps.append(f"[ $failed = 1 ] || rm -f {shlex.quote(mark)}")
     return "\n".join([*steps, "exit $failed", ""])
 
 
@@ -95,16 +101,13 @@ def boot_script(helpers: t.Mapping[Family, t.Tuple[str, ...]]) -> str:
     return _BOOT + "\n".join([*steps, "exit $failed", ""])
 
 
-def _has_chain(family: Family) -> str:
-    return f"{family.program} -w 10 -n -L {family.chain(IN)}"
-
-
 def _user_text(family: Family, user: t.Iterable[str]) -> str:
     chains: t.Dict[str, t.List[str]] = {family.chain(direction): [] for direction in CHAINS}
     for line in user:
         _dash, chain, rule = line.split(" ", 2)
         chains[chain].append(rule)
-    return restore_text("filter", chains)
+    # Flushed and not declared, which fails where ufw was stopped: chains of its names would keep it from starting.
+    return restore_text("filter", chains, "-F {}")
 
 
 def _restore(family: Family, text: str, otherwise: str = "") -> str:

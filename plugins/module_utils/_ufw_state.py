@@ -81,6 +81,12 @@ class Kernel:
             for name in CHAINS.values()
         )
 
+    @property
+    def is_shut(self) -> bool:
+        """Whether it is as ufw leaves a family that it does not serve."""
+        lines = self.lines("filter", "INPUT")
+        return self.policies.get(("filter", "INPUT")) == "DROP" and all(map(_USUAL.search, lines))
+
     def before_ufw(self, family: Family, direction: str) -> t.List[str]:
         """Return the rules that decide on packets of a direction before ufw does."""
         found = []
@@ -143,14 +149,9 @@ class Ufw:
                     f"ufw is enabled, but its {family.name} chains are not in force (somebody stopped it or "
                     "flushed INPUT or OUTPUT): run 'ufw reload' there"
                 )
-        shut = (
-            self.families == FAMILIES
-            or IPV6 not in kernels
-            or kernels[IPV6].policies.get(("filter", "INPUT")) == "DROP"
-        )
-        if not shut:
+        if self.families != FAMILIES and IPV6 in kernels and not kernels[IPV6].is_shut:
             raise BackendError(
-                "/etc/default/ufw has IPV6=no, but IPv6 is not shut: run 'ufw disable' and 'ufw enable' there, "
+                "/etc/default/ufw has IPV6=no, but IPv6 is not shut yet: run 'ufw disable' and 'ufw enable' there, "
                 "or set IPV6=yes before"
             )
 
