@@ -37,21 +37,20 @@ SETS = "sets"
 _NEW = "-NEW"
 _END = "PLAYOUT_END"
 
-# Whose rules may stand in front of ours. Regular expressions that awk understands as well: no {n}, no backslash.
+# Whose rules stand in front of ours. Regular expressions that awk understands as well: no {n}, no backslash.
 _HEX = "[0-9a-f]" * 12
 _BRIDGE = f"(docker[0-9]+|br-{_HEX}|podman[0-9]+|cni[0-9]+|cni-podman[0-9]+|virbr[0-9]+|lxcbr[0-9]+|lxdbr[0-9]+)"
-# Bans, and what lets a packet go on: also with ours there for the first time, they stay in front.
-_BEFORE = " -[jg] f2b-[^ ]*$| -j (LOG|NFLOG|ULOG|MARK|CONNMARK|SET|TCPMSS|CLASSIFY|DSCP|TOS|AUDIT|TRACE)( |$)"
-# Containers' and virtual machines': they come and go, and concern bridges of their own.
+# Bans, and what lets every packet go on, with or without a target.
+_PASSING = " -[jg] f2b-[^ ]*$| -j (LOG|NFLOG|ULOG|MARK|CONNMARK|SET|TCPMSS|CLASSIFY|DSCP|TOS|AUDIT|TRACE)( |$)"
+# Containers' and virtual machines', which concern bridges of their own and come back to the head at every start.
 _THEIRS = f" -[jg] (DOCKER|NETAVARK|CNI-|LIBVIRT_)[^ ]*$|(^|[^!]) -[io] {_BRIDGE} "
 _THEIR_MASQUERADE = (
     f" ! -o {_BRIDGE} -j MASQUERADE$| -d [0-9a-f.:/]+ -p (tcp|udp|sctp) -m (tcp|udp|sctp) --dport [0-9]+ -j MASQUERADE$"
 )
 
 _COMPOSE = f"""
-function before(rule) {{ return rule !~ / -[jg] / || rule ~ "{_BEFORE}" }}
 function tolerated(table, chain, rule) {{
-    if (before(rule)) return 1
+    if (rule !~ / -[jg] / || rule ~ "{_PASSING}") return 1
     if (table == "nat" && chain == "PREROUTING") return 0
     if (table == "nat" && rule ~ "{_THEIR_MASQUERADE}") return 1
     return rule ~ "{_THEIRS}"
@@ -77,8 +76,7 @@ wanted {{ print; next }}
 /^-A {MARK}/ {{ next }}
 /^-A .* -[jg] {MARK}[^ ]*$/ {{ jumps[table] = jumps[table] "-D" substr($0, 3) "\\n"; next }}
 /^-A / {{ key = table " " $2; count[key]++
-    if (!closed[key] && before($0)) place[key] = count[key]
-    if (!tolerated(table, $2, $0)) closed[key] = 1 }}
+    if (!closed[key] && tolerated(table, $2, $0)) place[key] = count[key]; else closed[key] = 1 }}
 END {{ for (table in ours) if (everything && !listed[table]) {{
     print "*" table; clear(table)
     n = split(ours[table], names); for (i = 1; i <= n; i++) print "-X " names[i]
@@ -155,9 +153,9 @@ class Programs:
 
 
 def tolerated(table: str, chain: str, rule: str) -> bool:
-    """Whether a rule of others, without its chain's name, may stand in front of our jump in a built-in chain."""
+    """Whether a rule of others, without its chain's name, stands in front of our jump in a built-in chain."""
     text = f"-A {chain} {rule}"
-    if not re.search(" -[jg] ", text) or re.search(_BEFORE, text):
+    if not re.search(" -[jg] ", text) or re.search(_PASSING, text):
         return True
     if (table, chain) == ("nat", "PREROUTING"):
         return False

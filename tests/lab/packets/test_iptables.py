@@ -134,6 +134,11 @@ def test_what_containers_put_before_our_rules_is_left_there(site: Any) -> None:
     assert site.probe("player", f"tcp {OUTSIDE} 9000") == ["cms"]
     # Ours translates first.
     assert site.shell("gateway", "iptables -t nat -S PREROUTING").startswith(before)
+    # The order is the same when Docker was there first.
+    order = site.shell("gateway", "iptables -S FORWARD; iptables -t nat -S POSTROUTING")
+    site.remove("gateway")
+    site.apply("gateway", ruled)
+    assert site.shell("gateway", "iptables -S FORWARD; iptables -t nat -S POSTROUTING") == order
     theirs = [line for line in _listed(site) if "PLAYOUT" not in line]
     site.apply("gateway", {**REMOVED, "masquerade": True})
     site.remove("gateway")

@@ -132,16 +132,16 @@ def test_what_only_looks_like_ours_is_left_alone(loading: Loading) -> None:
     ("lines", "position"),
     [
         pytest.param(["-p tcp -j f2b-sshd", "-j ACCEPT"], 2, id="behind bans"),
-        pytest.param(
-            ["-j DOCKER-USER", "-p tcp -j f2b-sshd", "-i docker0 -j ACCEPT"], 3, id="behind bans behind Docker"
-        ),
-        pytest.param(["-j DOCKER-USER", "-i docker0 -j ACCEPT"], 1, id="before Docker"),
+        pytest.param(["-j DOCKER-USER", "-p tcp -j f2b-sshd", "-i docker0 -j ACCEPT"], 4, id="behind bans and Docker"),
+        pytest.param(["-j ACCEPT", "-j DOCKER-USER"], 1, id="before a Docker that is not at the head"),
         pytest.param(["-j ACCEPT", "-j f2b-sshd"], 1, id="before the first that ends"),
         pytest.param(["-j LOG --log-prefix x", "-m recent --set", "-j ACCEPT"], 3, id="behind what only looks"),
         pytest.param([f"{COMMENT} -j PLAYOUT-INPUT", "-j f2b-sshd", "-j ACCEPT"], 2, id="a ban behind ours"),
     ],
 )
-def test_the_jump_goes_before_what_ends_and_behind_what_bans(loading: Loading, lines: list[str], position: int) -> None:
+def test_the_jump_goes_before_what_ends_and_behind_who_comes_back_to_the_head(
+    loading: Loading, lines: list[str], position: int
+) -> None:
     there = "".join(f"-A INPUT {line}\n" for line in lines)
     assert f"-I INPUT {position} {COMMENT} -j PLAYOUT-INPUT\n" in loading(there)
 
