@@ -119,8 +119,16 @@ class Firewalld:
     """firewalld.service, as installed, on a system bus that is the host's own."""
 
     programs = ("firewalld", "firewall-cmd", "dbus-daemon")
+    _etc = Path("/etc/firewalld")
 
     def prepare(self) -> None:
+        # The machine's own may be in use, or not for everybody to read.
+        self._etc.mkdir(exist_ok=True)
+        for path in self._etc.rglob("*"):
+            if not path.is_dir():
+                path.unlink()
+        # Everything else is by default what distributions write there.
+        (self._etc / "firewalld.conf").write_text("DefaultZone=public\n", encoding="ascii")
         bus = Path("/run/dbus")
         bus.mkdir()
         Path("/run/firewalld").mkdir()
