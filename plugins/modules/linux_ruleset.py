@@ -15,13 +15,13 @@ author:
 description:
   - Makes the firewall of one Linux host or gateway say exactly what its policy says. The firewall is read once,
     compared in memory, and changed once or not at all.
-  - Everything is written into one table of its own, C(inet playout_firewall). Nothing outside of it is ever changed, so
-    that rules of Docker, fail2ban or the administrator stay as they are.
+  - It is written into whatever manages the firewall of the host, nftables, firewalld, ufw or iptables, under names and
+    comments of its own. Nothing else is ever changed, so that rules of Docker, fail2ban or the administrator stay as they
+    are.
   - A policy that says nothing, such as that of a host that only initiates, leaves nothing on the host.
   - Edits by hand, a deleted table and a changed order of rules are noticed and repaired, and so are edits of the files
     that load the rules at boot.
-  - A chain of somebody else's that would drop what the policy lets through is an error that names it. Rules of the old
-    C(iptables-legacy) cannot be seen.
+  - An nftables chain of somebody else's that would drop what the policy lets through is an error that names it.
   - Drops are silent. Established connections, loopback, essential ICMP and ICMPv6, DHCP, VRRP on gateways, and the
     SSH connection in use are never dropped.
 options:
@@ -33,9 +33,11 @@ options:
     type: raw
   backend:
     description:
-      - What the policy is written into. V(auto) takes the program that owns the firewall of the host.
-      - In this version only V(nftables) is available. A host where firewalld or ufw is active is refused, since a
-        packet that they drop cannot be accepted by anybody else.
+      - What the policy is written into. V(auto) takes the program that owns the firewall of the host, and
+        RV(backend) says which that was. Two that are active are an error that names them.
+      - Any other than the active one is refused, since a packet that firewalld or ufw drops cannot be accepted by anybody
+        else. What was written by another backend before is removed once the new rules stand.
+      - V(ufw) is for hosts only. A gateway is refused.
     type: str
     choices: [auto, nftables, firewalld, ufw, iptables]
     default: auto
@@ -80,7 +82,9 @@ attributes:
     support: full
     platforms: linux
 notes:
-  - Needs root, nft 0.9.8 or newer with JSON, and Linux 5.2 or newer (5.7 for a gateway with hairpin).
+  - Needs root and Linux 5.2 or newer (5.7 for a gateway with hairpin), and one of nft 0.9.8 with JSON, firewalld 0.9,
+    ufw 0.36 or iptables 1.8, or newer ones.
+  - A firewalld is reloaded when its policies change. What others have set while it ran is put back.
   - Connections that were established before a change outlive it, with the translation that they began with.
   - Forwarding in the kernel is not switched on. Where a policy needs it and it is off, nothing is changed and the
     module fails.
