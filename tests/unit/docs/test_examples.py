@@ -22,6 +22,7 @@ OTHER_WORDS = {
     "playout_plan_dest",
     "playout_plan_formats",
     "playout_firewall",
+    "playout_beside",
     "playout_listeners",
     "playout_reachability",
 }
