@@ -10,7 +10,7 @@ if [ "$(id -u)" -ne 0 ]; then
     echo "only root can make a machine with systemd" >&2
     exit 1
 fi
-tools/debian-packages.sh mmdebstrap=mmdebstrap podman=podman runc=runc ip=iproute2 >&2
+tools/debian-packages.sh mmdebstrap=mmdebstrap podman=podman runc=runc ip=iproute2 ssh=openssh-client >&2
 
 # shellcheck source=/dev/null
 . /etc/os-release

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, playout.firewall contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A machine that runs systemd, in a container, and a cable to a neighbour that probes it."""
+"""A machine that runs systemd, in a container, with a neighbour on each of its two cables."""
 
 from __future__ import annotations
 
@@ -18,9 +18,12 @@ from typing import Any
 CHECKOUT = Path(__file__).resolve().parents[2]
 DRIVER = "/checkout/tests/lab/packets/host_driver.py"
 
+# IPv4 and IPv6: of the machine outside, of two clients out there, and of a host that is reached by way of the machine.
+OUTSIDE = ("10.9.0.1", "2001:db8:9::1")
 PLANNED = ("10.9.0.10", "2001:db8:9::10")
 STRANGER = ("10.9.0.66", "2001:db8:9::66")
-_MACHINE = ("10.9.0.1", "2001:db8:9::1")
+BEHIND = ("10.8.0.10", "2001:db8:8::10")
+_INSIDE = ("10.8.0.1", "2001:db8:8::1")
 
 _PODMAN = ("podman", "--runtime=runc", "--cgroup-manager=cgroupfs")
 # Nothing reaches the machine's neighbours except by the cable; unlike a privileged container it leaves the kernel's
@@ -30,13 +33,15 @@ _OPTIONS = (
     "--systemd=always",
     "--cap-add=NET_ADMIN,NET_RAW,SYS_ADMIN",
     "--hostname=tested",
+    "--sysctl=net.ipv4.ip_forward=1",
+    "--sysctl=net.ipv6.conf.all.forwarding=1",
     "--timeout=900",
     f"--volume={CHECKOUT}:/checkout:ro",
 )
 # What podman asks for by itself may be more than this machine may have.
 _LIMITS = ("--ulimit=nofile=8192:8192", "--ulimit=nproc=4096:4096")
 _OWNER = "tests-of-systemd"
-_SECONDS = 60
+_SECONDS = 300
 
 # What systemd says when it has started everything, or tried to.
 _BOOTED = ("running", "degraded")
@@ -50,7 +55,7 @@ _PROBE = """
 import json, socket, sys
 from concurrent.futures import ThreadPoolExecutor
 def probe(target):
-    (source, address), port = target
+    source, address, port = target
     try:
         with socket.create_connection((address, port), 1, (source, 0)) as client:
             return client.recv(100).decode().strip()
@@ -61,6 +66,34 @@ def probe(target):
 with ThreadPoolExecutor(20) as pool:
     print(json.dumps(list(pool.map(probe, json.load(sys.stdin)))))
 """
+_GREET = """
+import socket
+listener = socket.create_server(("", 80), family=socket.AF_INET6, dualstack_ipv6=True)
+print("listening", flush=True)
+while True:
+    client, _address = listener.accept()
+    with client:
+        client.sendall(b"behind")
+"""
+
+
+class Neighbour:
+    """A network of its own at the other end of a cable; on port 80 it says that it is ``behind``."""
+
+    def __init__(self) -> None:
+        # It goes when the tests do, however they end.
+        hold = ("setpriv", "--pdeathsig", "KILL", "--", "unshare", "--net", sys.executable, "-c", _GREET)
+        self._process = subprocess.Popen(hold, stdout=subprocess.PIPE)
+        self.pid = str(self._process.pid)
+        assert self._process.stdout is not None
+        self._process.stdout.readline()
+
+    def run(self, *command: str, text: str = "") -> str:
+        return _run("nsenter", f"--net=/proc/{self.pid}/ns/net", *command, text=text)
+
+    def end(self) -> None:
+        self._process.kill()
+        self._process.communicate()
 
 
 class Machine:
@@ -71,7 +104,7 @@ class Machine:
         self.disk = Path(tempfile.mkdtemp(prefix=f"machine-{os.getpid()}-", dir=root.parent))
         self._name = f"{_OWNER}-{self.disk.name}"
         _run("cp", "--archive", "--reflink=auto", f"{root}/.", str(self.disk))
-        self._neighbour = _neighbour()
+        self.outside, self._behind = Neighbour(), Neighbour()
         label = f"--label={_OWNER}={os.getpid()}"
         options = (*_OPTIONS, *_LIMITS, label, f"--name={self._name}")
         _run(*_PODMAN, "create", *options, "--rootfs", str(self.disk), "/sbin/init")
@@ -88,7 +121,6 @@ class Machine:
 
     def switch_on(self) -> None:
         """Boot, until every service was started."""
-        _unplug(self._neighbour)
         _run(*_PODMAN, "start", self._name)
         self._plug_in()
         deadline = time.monotonic() + _SECONDS
@@ -100,8 +132,8 @@ class Machine:
     def scrap(self) -> None:
         """Leave nothing of the machine."""
         _run(*_PODMAN, "rm", "--force", "--time=0", self._name)
-        self._neighbour.kill()
-        self._neighbour.communicate()
+        self.outside.end()
+        self._behind.end()
         shutil.rmtree(self.disk)
 
     def run(self, command: str, text: str = "", *, may_fail: bool = False) -> str:
@@ -131,27 +163,32 @@ class Machine:
         _run(*_PODMAN, "wait", self._name)
         self.switch_on()
 
-    def probe(self, *asked: tuple[tuple[str, str], int]) -> list[str]:
-        """What each source gets from a port, over IPv4 as over IPv6: the machine's name, ``refused`` or ``shut out``.
+    def probe(self, *targets: tuple[str, str, int]) -> list[str]:
+        """What each source outside gets from an address and port: a host's name, ``refused`` or ``shut out``.
 
         Who is told no by a firewall is shut out like who is told nothing: the kernel tells it only so many times.
         """
-        targets = [(ends, port) for sources, port in asked for ends in zip(sources, _MACHINE, strict=True)]
-        enter = ("nsenter", f"--net=/proc/{self._neighbour.pid}/ns/net", sys.executable, "-c", _PROBE)
-        words: list[str] = json.loads(_run(*enter, text=json.dumps(targets)))
-        ipv4, ipv6 = words[::2], words[1::2]
-        assert ipv4 == ipv6, words
-        return ipv4
+        words: list[str] = json.loads(self.outside.run(sys.executable, "-c", _PROBE, text=json.dumps(targets)))
+        return words
 
     def _plug_in(self) -> None:
-        """Connect the neighbour by a cable, which goes with the network of whatever is switched off."""
+        """Lay both cables anew: they go with the network of what is switched off."""
         pid = _run(*_PODMAN, "inspect", "--format={{.State.Pid}}", self._name).strip()
-        neighbour = str(self._neighbour.pid)
-        _run("ip", "link", "add", "eth0", "netns", pid, "type", "veth", "peer", "eth0", "netns", neighbour)
-        for process, addresses in ((pid, _MACHINE), (neighbour, PLANNED + STRANGER)):
-            lines = [f"address add {each}/{'64 nodad' if ':' in each else '24'} dev eth0" for each in addresses]
-            text = "\n".join([*lines, "link set eth0 up"])
-            _run("nsenter", f"--net=/proc/{process}/ns/net", "ip", "-batch", "-", text=text)
+        ends = (("eth0", self.outside, OUTSIDE, PLANNED + STRANGER), ("lan0", self._behind, _INSIDE, BEHIND))
+        for name, neighbour, near, far in ends:
+            # The old one may not be gone yet.
+            neighbour.run("sh", "-c", "ip link delete eth0 2>&1 || true")
+            _run("ip", "link", "add", name, "netns", pid, "type", "veth", "peer", "eth0", "netns", neighbour.pid)
+            batch = ("ip", "-batch", "-")
+            _run("nsenter", f"--net=/proc/{pid}/ns/net", *batch, text=_configuration(name, near))
+            neighbour.run(*batch, text=_configuration("eth0", far))
+        for router in _INSIDE:
+            self._behind.run("ip", "route", "add", "default", "via", router)
+
+
+def _configuration(interface: str, addresses: tuple[str, ...]) -> str:
+    lines = [f"address add {each}/{'64 nodad' if ':' in each else '24'} dev {interface}" for each in addresses]
+    return "\n".join([*lines, f"link set {interface} up"])
 
 
 def clear_away(directory: Path) -> None:
@@ -163,21 +200,6 @@ def clear_away(directory: Path) -> None:
     for disk in directory.glob("machine-*"):
         if not _alive(disk.name.split("-")[1]):
             shutil.rmtree(disk)
-
-
-def _neighbour() -> subprocess.Popen[bytes]:
-    """Start what keeps a network of its own; it goes when the tests do, however they end."""
-    hold = ("setpriv", "--pdeathsig", "KILL", "--", "unshare", "--net", "sh", "-c", "echo; exec sleep infinity")
-    process = subprocess.Popen(hold, stdout=subprocess.PIPE)
-    assert process.stdout is not None
-    process.stdout.readline()
-    return process
-
-
-def _unplug(process: subprocess.Popen[bytes]) -> None:
-    """Remove the cable, whose other end may not be gone yet with what was switched off."""
-    enter = ("nsenter", f"--net=/proc/{process.pid}/ns/net")
-    subprocess.run([*enter, "ip", "link", "delete", "eth0"], capture_output=True, check=False)
 
 
 def _alive(pid: str) -> bool:

@@ -8,27 +8,54 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from .machine import PLANNED, STRANGER, Machine
-from .managers import CLOSED_PORT, MANAGERS, OPEN_PORT
+from .machine import BEHIND, OUTSIDE, PLANNED, STRANGER, Machine
+from .managers import CLOSED_PORT, MANAGERS, OPEN_PORT, Manager
 
-WEB = 80
-
-
-def _web(family: str, *sources: str) -> dict[str, Any]:
-    lists = {"ports": [str(WEB)], "sources": list(sources), "destinations": []}
-    names = {"id": f"web-{family}", "services": ["web"], "comment": ""}
-    return {"direction": "in", "family": family, "protocol": "tcp", **names, **lists}
+WEB, FORWARDED = 80, 8080
 
 
-POLICY = {
+def _web(direction: str, family: str, sources: list[str], destinations: list[str]) -> dict[str, Any]:
+    names = {"id": f"web.{direction}.{family}", "services": ["web"], "comment": ""}
+    what = {"direction": direction, "family": family, "protocol": "tcp", "ports": [str(WEB)]}
+    return {**names, **what, "sources": sources, "destinations": destinations}
+
+
+_FORWARD = {
+    "id": "web.dnat",
+    "services": ["web"],
+    "family": "ipv4",
+    "protocol": "tcp",
+    "external_addresses": [OUTSIDE[0]],
+    "external_ports": [str(FORWARDED)],
+    "to_address": BEHIND[0],
+    "to_ports": [str(WEB)],
+    "sources": [PLANNED[0], "192.0.2.0/24"],
+    "comment": "",
+}
+HOST: dict[str, Any] = {
     "host": "tested",
-    "rules": [_web("ipv4", PLANNED[0], "192.0.2.0/24"), _web("ipv6", PLANNED[1], "2001:db8:ff::/48")],
+    "rules": [
+        _web("in", "ipv4", [PLANNED[0], "192.0.2.0/24"], []),
+        _web("in", "ipv6", [PLANNED[1], "2001:db8:ff::/48"], []),
+    ],
     "governed": {"in": {"tcp": [str(WEB)]}},
     "management": {"ports": ["22"], "sources": []},
 }
+_TRANSIT = {"family": "ipv4", "protocol": "tcp", "ports": [str(WEB)], "sources": ["any"], "destinations": [BEHIND[0]]}
+# Of everything that a backend may have to bring back: a host's rules, transit, translation, a helper.
+GATEWAY = {
+    **HOST,
+    "rules": [*HOST["rules"], _web("forward", "ipv4", [PLANNED[0], "192.0.2.0/24"], [BEHIND[0]])],
+    "forwards": [_FORWARD],
+    "helpers": [{"name": "ftp", "protocol": "tcp", "port": 21, "addresses": [BEHIND[0]]}],
+    "governed": {**HOST["governed"], "forward": [_TRANSIT]},
+    "masquerade": True,
+    "gateway": {"wan_interfaces": ["eth0"], "lan_interfaces": ["lan0"], "transit": "leave", "hairpin": False},
+}
 
+# The tables of one family only belong to iptables, which lists them in an order of its own.
 _RULES = """
-    nft --stateless list ruleset
+    nft --stateless list ruleset inet
     for save in iptables-save ip6tables-save; do $save | sed '/^#/d; s/ \\[.*\\]$//'; done
     ipset save | sed 's/ initval .*//' | sort
 """
@@ -63,26 +90,42 @@ class Managed:
     def traces(self) -> str:
         return self.machine.run(_TRACES)
 
+    @property
+    def manager(self) -> Manager:
+        return MANAGERS[self.backend]
+
+    @property
+    def policy(self) -> dict[str, Any]:
+        return GATEWAY if self.manager.translates else HOST
+
     def apply(self) -> None:
-        self.machine.drive("apply", self.backend, POLICY)
+        self.machine.drive("apply", self.backend, self.policy)
 
     def remove(self) -> None:
         self.machine.drive("absent", self.backend)
 
     def assert_enforced(self) -> None:
         """Packets say so, and our own comparison with the rules in force and with the files."""
-        self._assert_answers("tested", "shut out")
-        again = self.machine.drive("compare", self.backend, POLICY)
+        forwarded = ("behind", "shut out") if self.policy is GATEWAY else ("shut out", "shut out")
+        self._assert_answers(("tested", "shut out"), forwarded)
+        again = self.machine.drive("compare", self.backend, self.policy)
         assert (again["live"], again["boot"]) == (False, False), again["diff"]
 
     def assert_only_administrators_rules(self) -> None:
         """The administrator of nftables lets in what he does not name, the others shut it out."""
-        unnamed = "tested" if self.backend == "nftables" else "shut out"
-        self._assert_answers(unnamed, unnamed)
+        if self.backend == "nftables":
+            self._assert_answers(("tested", "tested"), ("refused", "refused"))
+        else:
+            self._assert_answers(("shut out", "shut out"), ("shut out", "shut out"))
 
-    def _assert_answers(self, planned: str, stranger: str) -> None:
-        """Also the administrator's rules are in force."""
-        self.machine.run(MANAGERS[self.backend].wait)
-        asked = [(sources, port) for port in (WEB, OPEN_PORT, CLOSED_PORT) for sources in (PLANNED, STRANGER)]
-        answers = self.machine.probe(*asked)
-        assert answers == [planned, stranger, "tested", "tested", "shut out", "shut out"], answers
+    def _assert_answers(self, web: tuple[str, str], forwarded: tuple[str, str]) -> None:
+        """What the planned source and the stranger get; the administrator's rules are in force in any case."""
+        self.machine.run(self.manager.wait)
+        wanted = {}
+        for port, words in ((WEB, web), (OPEN_PORT, ("tested", "tested")), (CLOSED_PORT, ("shut out", "shut out"))):
+            for sources, word in zip((PLANNED, STRANGER), words, strict=True):
+                wanted.update({(source, address, port): word for source, address in zip(sources, OUTSIDE, strict=True)})
+        for sources, word in zip((PLANNED, STRANGER), forwarded, strict=True):
+            wanted[sources[0], OUTSIDE[0], FORWARDED] = word
+        answers = dict(zip(wanted, self.machine.probe(*wanted), strict=True))
+        assert answers == wanted, answers

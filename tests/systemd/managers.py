@@ -15,13 +15,14 @@ class Manager:
     """``setup`` closes one port and opens the other for good, by the manager's own means.
 
     ``restarts`` are the commands, besides those that every service has, after which its rules are in force again;
-    ``wait`` waits until they are, where whatever started it does not.
+    ``wait`` waits until they are, where whatever started it does not. A gateway needs one that ``translates``.
     """
 
     service: str
     setup: str
     restarts: tuple[str, ...]
     wait: str = "true"
+    translates: bool = True
 
     @property
     def all_restarts(self) -> tuple[str, ...]:
@@ -67,6 +68,7 @@ _UFW = Manager(
     service="ufw",
     setup=f"ufw allow ssh; ufw allow {OPEN_PORT}/tcp; ufw --force enable; systemctl enable --now ufw",
     restarts=("ufw reload", "ufw disable; ufw --force enable"),
+    translates=False,
 )
 _FIREWALLD = Manager(
     service="firewalld",

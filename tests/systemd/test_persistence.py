@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from .conftest import BACKENDS
-from .machine import PLANNED, STRANGER, Machine
+from .machine import OUTSIDE, PLANNED, STRANGER, Machine
 from .managed import WEB, Managed
 from .managers import MANAGERS
 
@@ -53,11 +53,12 @@ def test_a_unit_of_ours_has_loaded_the_rules_before_there_is_a_network(enforced:
 
 @pytest.mark.parametrize("managed", WITH_UNIT, indirect=True)
 def test_rules_are_in_force_after_a_boot_without_the_managers_service(enforced: Managed) -> None:
-    service = MANAGERS[enforced.backend].service
+    service = enforced.manager.service
     enforced.machine.run(f"systemctl disable {service}")
     enforced.machine.reboot()
     assert enforced.machine.run(f"systemctl is-active {service} || true").strip() == "inactive"
-    assert enforced.machine.probe((PLANNED, WEB), (STRANGER, WEB)) == ["tested", "shut out"]
+    targets = [(sources[0], OUTSIDE[0], WEB) for sources in (PLANNED, STRANGER)]
+    assert enforced.machine.probe(*targets) == ["tested", "shut out"]
     enforced.machine.run(f"systemctl enable --now {service}")
     enforced.assert_enforced()
 
@@ -70,3 +71,14 @@ def test_after_a_removal_and_a_boot_only_the_administrators_rules_are_there(enfo
     enforced.assert_only_administrators_rules()
     assert enforced.rules() == enforced.rules_without_ours
     assert enforced.machine.run("systemctl --failed --no-legend") == ""
+
+
+@pytest.mark.parametrize("managed", ["iptables"], indirect=True)
+def test_rules_of_ours_that_the_administrator_saved_as_his_own_do_not_come_twice(enforced: Managed) -> None:
+    before = enforced.rules()
+    enforced.machine.run("cp -a /etc/iptables /root/iptables; netfilter-persistent save")
+    enforced.machine.reboot()
+    assert enforced.machine.run("systemctl --failed --no-legend") == ""
+    enforced.assert_enforced()
+    assert enforced.rules() == before
+    enforced.machine.run("rm -r /etc/iptables; mv /root/iptables /etc/iptables")
