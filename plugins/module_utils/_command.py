@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from ansible_collections.playout.firewall.plugins.module_utils import _lock
 
 # Firewall tools live where an ordinary user's PATH does not look.
+_SHELL_SIGNALS = 128
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -25,9 +26,15 @@ class Result:
     err: str = ""
 
     @property
+    def crashed(self) -> bool:
+        """Whether a signal ended it, or the program that a shell ran: what it did not say may well be there."""
+        return self.code < 0 or self.code > _SHELL_SIGNALS
+
+    @property
     def reason(self) -> str:
         """What it complained about, for an error message."""
-        return self.err.strip() or self.out.strip() or f"exit code {self.code}"
+        crash = f"ended by signal {self.code % _SHELL_SIGNALS if self.code > 0 else -self.code}" if self.crashed else ""
+        return self.err.strip() or crash or self.out.strip() or f"exit code {self.code}"
 
 
 # Runs an argument list (never a shell's text) with an input. As in a shell, a program that is not there ends with code

@@ -19,7 +19,13 @@ from ansible_collections.playout.firewall.plugins.module_utils._iptables_script 
     boot_script,
     change_script,
 )
-from ansible_collections.playout.firewall.plugins.module_utils._iptables_state import Iptables, Saved, State, state
+from ansible_collections.playout.firewall.plugins.module_utils._iptables_state import (
+    CrashError,
+    Iptables,
+    Saved,
+    State,
+    state,
+)
 from ansible_collections.playout.firewall.plugins.module_utils._managers import IPTABLES_TABLES
 from ansible_collections.playout.firewall.plugins.module_utils._nft_conflicts import conflicts
 from ansible_collections.playout.firewall.plugins.module_utils._persist import PRIVATE, SCRIPT_RULES, BootFile, Loader
@@ -74,6 +80,7 @@ class IptablesBackend:
         ]
         reading = find_ours(self._machine)
         if reading is None:
+            _refuse_orphans(self._machine)
             return Change(False, warnings=warnings)
         iptables, saved = reading
         live = state(saved, iptables.sets())
@@ -113,6 +120,8 @@ class IptablesBackend:
         if not rules.sets or iptables.has_sets():
             try:
                 return rules, iptables.desired(rules), []
+            except CrashError:
+                raise
             except BackendError as error:
                 if not rules.sets:
                     raise
@@ -136,6 +145,14 @@ def _refuse(policy: Policy, machine: Machine, saved: t.Mapping[str, Saved], rule
     found = conflicts(policy, machine.objects or (), IPTABLES_TABLES)
     if found:
         raise BackendError("nftables chains beside iptables would drop planned flows:\n" + "\n".join(found))
+
+
+def _refuse_orphans(machine: Machine) -> None:
+    """Raise an error where chains of ours are in force and the program that would remove them is gone."""
+    chains = (entry["chain"]["name"] for entry in machine.objects or () if "chain" in entry)
+    found = next((name for name in chains if name.startswith(MARK)), None)
+    if found:
+        raise BackendError(f"the chain {found} of ours is in force, and iptables is not installed: install 'iptables'")
 
 
 def _diff(before: State, after: State) -> t.Dict[str, str]:

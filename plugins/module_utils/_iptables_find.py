@@ -16,7 +16,12 @@ import typing as t
 from ansible_collections.playout.firewall.plugins.module_utils._backend import BackendError, Machine
 from ansible_collections.playout.firewall.plugins.module_utils._iptables import MARK
 from ansible_collections.playout.firewall.plugins.module_utils._iptables_script import Programs
-from ansible_collections.playout.firewall.plugins.module_utils._iptables_state import Iptables, Saved
+from ansible_collections.playout.firewall.plugins.module_utils._iptables_state import (
+    CrashError,
+    Iptables,
+    NotInstalled,
+    Saved,
+)
 
 NFT, LEGACY = "-nft", "-legacy"
 _OTHER = {NFT: LEGACY, LEGACY: NFT}
@@ -47,19 +52,22 @@ def find(machine: Machine) -> Reading:
 
 
 def find_ours(machine: Machine) -> t.Optional[Reading]:
-    """Return the iptables that holds chains of ours, or else the distribution's choice; None where there is none."""
+    """Return the iptables that holds chains of ours, or else the distribution's choice; None where there is none.
+
+    :raises BackendError: where there is one that cannot be read.
+    """
     try:
         default = _default(machine)
-        readings = [_read(machine, ""), _other(machine, _OTHER[default])]
-    except BackendError:
+    except NotInstalled:
         return None
+    readings = [_read(machine, ""), _other(machine, _OTHER[default])]
     return next((reading for reading in readings if reading and _has_ours(reading)), readings[0])
 
 
 def _default(machine: Machine) -> str:
     result = machine.run(["iptables", "--version"], "")
     if result.code == 127:
-        raise BackendError("iptables is not installed: install the package 'iptables', or set playout_backend")
+        raise NotInstalled("iptables is not installed: install the package 'iptables', or set playout_backend")
     if result.code:
         raise BackendError(f"iptables cannot be run: {result.reason}")
     version = tuple(int(number) for number in re.findall(r"\d+", result.out.partition("(")[0]))
@@ -84,6 +92,8 @@ def _other(machine: Machine, variant: str) -> t.Optional[Reading]:
         return None
     try:
         return _read(machine, variant)
+    except CrashError:
+        raise
     except BackendError:
         # Not installed: nobody can manage what it may hold.
         return None

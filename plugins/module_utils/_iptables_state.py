@@ -50,7 +50,8 @@ _NAMESPACES = (
 # Sets of others may be large, so that only ours are listed.
 _LIST_SETS = f"""\
 if command -v ipset >/dev/null; then
-    for name in $(ipset list -n); do case "$name" in {SET_PATTERN}) ipset save "$name" ;; esac; done
+    names=$(ipset list -n) || exit
+    for name in $names; do case "$name" in {SET_PATTERN}) ipset save "$name" ;; esac; done
 fi
 """
 
@@ -109,6 +110,14 @@ class State:
         return "".join(f"{line}\n" for line in lines)
 
 
+class CrashError(BackendError):
+    """A program crashed: what it did not list must not be taken for what is not there; nothing was changed."""
+
+
+class NotInstalled(BackendError):
+    """A program is missing; nothing was changed."""
+
+
 class Iptables:
     """One of the two iptables that a host may have."""
 
@@ -125,11 +134,11 @@ class Iptables:
 
     def sets(self) -> t.Dict[str, AddressSet]:
         """Return our sets; none where there is no ipset."""
-        return parse_sets(self._run(["sh", "-fc", _LIST_SETS], "").out)
+        return parse_sets(self._ask(["sh", "-fc", _LIST_SETS]).out)
 
     def has_sets(self) -> bool:
         """Whether both program and kernel know address sets."""
-        return self._run(["ipset", "list", "-n"], "").code == 0
+        return self._ask(["ipset", "list", "-n"]).code == 0
 
     def desired(self, rules: Rules) -> State:
         """Return how these rules would be listed, without changing any that is in force.
@@ -140,7 +149,7 @@ class Iptables:
         empty = replace(rules, sets={name: replace(made, elements=()) for name, made in rules.sets.items()})
         script = f"printf '{_BEGUN}'\n{load_script(empty, self.programs)}{self._listing()}"
         for namespace in _NAMESPACES:
-            result = self._run([*namespace, "sh", "-eu", "-s"], script)
+            result = self._ask([*namespace, "sh", "-eu", "-s"], script)
             if result.out.startswith(_BEGUN):
                 return self._read(result, rules)
         return self._beside(empty, rules)
@@ -150,7 +159,7 @@ class Iptables:
         unused = replace(loaded, tables={key: replace(table, jumps=()) for key, table in loaded.tables.items()})
         script = _renamed(f"{load_script(unused, self.programs)}printf '{_BEGUN}'\n{self._listing()}", _TRIAL)
         try:
-            result = self._run(["sh", "-eu", "-s"], script)
+            result = self._ask(["sh", "-eu", "-s"], script)
         finally:
             self._run(["sh", "-s"], _renamed(boot_script(Rules(), self.programs), _TRIAL))
         # Those in force are in the same listing.
@@ -161,12 +170,18 @@ class Iptables:
 
     def _saved(self, family: str) -> Saved:
         program = self.programs.of(family)[0]
-        result = self._run([program], "")
+        result = self._ask([program])
         if result.code == 127:
-            raise BackendError(f"{program} is not installed: install the package 'iptables', or set playout_backend")
+            raise NotInstalled(f"{program} is not installed: install the package 'iptables', or set playout_backend")
         if result.code:
             raise BackendError(f"{program} cannot list the rules (root is needed): {result.reason}")
         return parse_save(result.out + result.err)
+
+    def _ask(self, arguments: t.Sequence[str], text: str = "") -> Result:
+        result = self._run(arguments, text)
+        if result.crashed:
+            raise CrashError(f"iptables or ipset crashed while it was asked for its rules: {result.reason}")
+        return result
 
     def _listing(self) -> str:
         saves = [f"{self.programs.of(family)[0]}\necho '{_SECTION}'\n" for family in self.programs.families]

@@ -58,6 +58,8 @@ def test_programs_of_root_are_found_after_those_of_the_users_path_and_speak_engl
         (Result(1, "out\n", " err\n"), "err"),
         (Result(1, "out\n", "\n"), "out"),
         (Result(1), "exit code 1"),
+        (Result(-11, "half a list"), "ended by signal 11"),
+        (Result(139), "ended by signal 11"),
     ],
 )
 def test_a_reason_is_never_empty(result: Result, reason: str) -> None:

@@ -105,6 +105,30 @@ def test_a_removal_takes_what_is_ours_and_is_nothing_where_that_is_gone(tmp_path
     assert (change.live, change.diff, change.warnings) == (False, [], [])
 
 
+def test_chains_of_ours_without_the_program_that_removes_them_are_not_left_behind_in_silence(tmp_path: Path) -> None:
+    def nothing(_arguments: Sequence[str], _text: str) -> Result:
+        return Result(127)
+
+    chain = {"chain": {"family": "ip", "table": "filter", "name": "PLAYOUT-INPUT"}}
+    with pytest.raises(
+        BackendError, match="the chain PLAYOUT-INPUT of ours is in force, and iptables is not installed"
+    ):
+        IptablesBackend(Machine(nothing, [chain], str(tmp_path))).compare_absent()
+    assert not IptablesBackend(Machine(nothing, [], str(tmp_path))).compare_absent().live
+
+
+@pytest.mark.parametrize("crashing", ["ipset", "unshare"])
+def test_a_crash_is_not_taken_for_a_kernel_without_sets(tmp_path: Path, crashing: str) -> None:
+    host = Host()
+
+    def crash(arguments: Sequence[str], text: str) -> Result:
+        return Result(139, "#begun\n", "Segmentation fault") if arguments[0] == crashing else host(arguments, text)
+
+    backend = IptablesBackend(Machine(crash, (), str(tmp_path)))
+    with pytest.raises(BackendError, match=r"h: iptables or ipset crashed while .*: Segmentation fault"):
+        backend.compare(_policy(FEW), Options())
+
+
 def test_a_removal_warns_of_rules_that_the_administrator_saved(tmp_path: Path) -> None:
     (tmp_path / "etc/iptables").mkdir(parents=True)
     (tmp_path / "etc/iptables/rules.v4").write_text(SAVED, encoding="utf-8")

@@ -114,5 +114,16 @@ def test_for_a_removal_the_one_that_holds_ours_counts(tmp_path: Path) -> None:
     assert reading[0].programs.variant == ""
 
 
+@pytest.mark.parametrize("crashing", ["iptables", "iptables-save"])
+def test_a_removal_whose_program_crashes_does_not_say_that_there_is_nothing(tmp_path: Path, crashing: str) -> None:
+    host = Host(iptables=OURS)
+
+    def crash(arguments: Sequence[str], text: str) -> Result:
+        return Result(-11) if arguments[0] == crashing else host(arguments, text)
+
+    with pytest.raises(BackendError, match="ended by signal 11"):
+        find_ours(Machine(crash, None, str(tmp_path)))
+
+
 def test_a_removal_where_there_is_no_iptables_finds_nothing(tmp_path: Path) -> None:
     assert find_ours(_machine(tmp_path, Host(""))) is None
