@@ -94,9 +94,15 @@ class FirewalldBackend:
             return
         request = {"action": "activate", "files": plan.files, "stored": plan.former, "needed": True}
         script = self._load(plan.beside) + self._firewalld.command(request)
-        for lost in answer(carry_out(script, self._way_back(plan)))["lost"]:
+        told = answer(carry_out(script, self._way_back(plan)))
+        for lost in told["lost"]:
             change.warnings.append(
                 f"firewalld was reloaded, and what somebody had set while it ran could not be set again: {lost}"
+            )
+        if told["endless"]:
+            change.warnings.append(
+                f"firewalld forgot at its reload when {told['endless']} settings of somebody else should end: they "
+                "stay until they are removed by hand (see 'firewall-cmd --list-all-zones')"
             )
 
     def store(self, change: Change) -> None:

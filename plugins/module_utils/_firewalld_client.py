@@ -31,7 +31,6 @@ _PATIENCE = 600
 
 Files = t.Dict[str, t.Optional[str]]
 Problems = t.List[str]
-Elements = t.Dict[str, t.List[t.Any]]
 
 
 def main(request: t.Dict[str, t.Any]) -> None:
@@ -108,6 +107,10 @@ def _ipset(client: t.Any, name: str) -> t.Dict[str, t.Any]:
     return {"type": settings.getType(), "options": settings.getOptions(), "entries": settings.getEntries()}
 
 
+def _expires(settings: t.Dict[str, t.Any]) -> bool:
+    return str(settings["options"].get("timeout", "0")) != "0"
+
+
 def _helper(client: t.Any, name: str) -> t.Dict[str, t.Any]:
     settings = client.getHelperSettings(name)
     return {"module": settings.getModule(), "family": settings.getFamily(), "ports": settings.getPorts()}
@@ -132,7 +135,10 @@ def _waiting(client: t.Any, config: t.Any) -> t.List[str]:
 
 
 def _check(request: t.Dict[str, t.Any]) -> t.Dict[str, t.Any]:
-    """Have firewalld read the files as they would be, from a copy."""
+    """Have firewalld read the files as they would be, from a copy; see that what a reload loses can be read, too."""
+    client = _client()
+    if client is not None:
+        _Others(client)
     directory = tempfile.mkdtemp(prefix="playout-firewall-")
     try:
         copy = os.path.join(directory, "firewalld")
@@ -195,24 +201,42 @@ def _activate(request: t.Dict[str, t.Any]) -> t.Dict[str, t.Any]:
         _put(request["root"], request["stored"])
         if request["needed"]:
             raise RuntimeError("firewalld does not run any more")
-        return {"lost": []}
+        return {"lost": [], "endless": 0}
     others = _Others(client)
     _put(request["root"], request["files"])
     try:
-        _ensure_tables(str(client.get_property("version")))
-        client.fw.reload(timeout=_PATIENCE)
+        ended = _reload(client)
     finally:
         lost = others.put_back()
         _put(request["root"], request["stored"])
     if str(client.get_property("state")) != "RUNNING":
         raise RuntimeError("firewalld has failed, its log says why (journalctl -u firewalld)")
-    return {"lost": lost}
+    return {"lost": lost, "endless": ended}
+
+
+def _reload(client: t.Any) -> int:
+    """Have firewalld read its files anew; return how many settings with a timeout have lost it."""
+    _ensure_tables(str(client.get_property("version")))
+    ended = 0
+    while True:
+        try:
+            client.fw.reload(timeout=_PATIENCE)
+        except Exception as error:
+            # What firewalld 2.3 to 2.5 say, which have then forgotten one timeout more and drop every new connection.
+            if "changed size during iteration" not in _words(error):
+                raise
+            ended += 1
+            continue
+        return ended
 
 
 def _ensure_tables(version: str) -> None:
     """Have the tables that a reload begins with removing. Without them it fails, and leaves new connections dropped."""
+    tables = [entry["table"] for entry in _nft({"list": {"tables": None}}).get("nftables", []) if "table" in entry]
+    there = [table["family"] for table in tables if table["name"] == "firewalld"]
     for family in ("inet", "ip", "ip6") if version.startswith("0.") else ("inet",):
-        _nft({"add": {"table": {"family": family, "name": "firewalld"}}})
+        if family not in there:
+            _nft({"add": {"table": {"family": family, "name": "firewalld"}}})
 
 
 class _Others:
@@ -225,7 +249,6 @@ class _Others:
             name: client.getPolicySettings(name) for name in client.getPolicies() if not name.startswith(MARK)
         }
         self._entries = self._read_entries()
-        self._elements = _elements()
         self._direct = self._read_direct()
         self._iptables = {restore: _save(restore) for restore in _restorers()}
 
@@ -236,7 +259,6 @@ class _Others:
         problems = self._settings()
         for name, entries in self._entries.items():
             problems += self._try(f"ipset {name}", self._put_entries, name, entries)
-        problems += self._try("elements of ipsets", _add_elements, self._elements)
         problems += self._put_direct()
         for restore, text in self._iptables.items():
             problems += self._try(restore, _restore, restore, text)
@@ -252,14 +274,21 @@ class _Others:
         return problems
 
     def _read_entries(self) -> t.Dict[str, t.List[str]]:
-        names = [name for name in self._client.getIPSets() if not name.startswith(MARK)]
-        settings = {name: _ipset(self._client, name) for name in names}
-        # firewalld itself does not know the entries of sets with a timeout.
-        return {name: told["entries"] for name, told in settings.items() if told["options"].get("timeout", "0") == "0"}
+        """Return the entries of others' ipsets. Of those with a timeout only the kernel knows them."""
+        settings = {name: _ipset(self._client, name) for name in self._client.getIPSets() if not name.startswith(MARK)}
+        kernel = _kernel_entries()
+        return {name: kernel.get(name, []) if _expires(told) else told["entries"] for name, told in settings.items()}
 
     def _put_entries(self, name: str, entries: t.List[str]) -> None:
-        if sorted(_ipset(self._client, name)["entries"]) != sorted(entries):
-            self._client.setEntries(name, entries)
+        now = _ipset(self._client, name)
+        if not _expires(now):
+            if sorted(now["entries"]) != sorted(entries):
+                self._client.setEntries(name, entries)
+            return
+        there = _kernel_entries().get(name, [])
+        for entry in entries:
+            if entry not in there:
+                self._client.addEntry(name, entry)
 
     def _read_direct(self) -> t.Dict[str, t.List[t.Any]]:
         client = self._client
@@ -332,28 +361,25 @@ def _run(command: t.List[str], text: str = "") -> str:
     return out.decode(errors="replace")
 
 
-def _elements() -> Elements:
-    """Return the elements that the kernel has of others' sets. firewalld does not know those of sets with a timeout."""
+def _kernel_entries() -> t.Dict[str, t.List[str]]:
+    """Return what the kernel has in firewalld's sets, in firewalld's spelling."""
     listed = _nft({"list": {"sets": {"family": "inet", "table": "firewalld"}}})
     sets = [entry["set"] for entry in listed.get("nftables", []) if "set" in entry]
     return {
-        body["name"]: body.get("elem", [])
+        body["name"]: [_entry(element) for element in body.get("elem", [])]
         for body in sets
-        if body.get("table") == "firewalld" and not body["name"].startswith(MARK)
+        if body.get("table") == "firewalld"
     }
 
 
-def _add_elements(wanted: Elements) -> None:
-    """Add what is missing, with the time that is left to it."""
-    now = {name: list(map(_value, elements)) for name, elements in _elements().items()}
-    for name, elements in wanted.items():
-        missing = [element for element in elements if _value(element) not in now.get(name, [])]
-        if missing and name in now:
-            _nft({"add": {"element": {"family": "inet", "table": "firewalld", "name": name, "elem": missing}}})
-
-
-def _value(element: t.Any) -> t.Any:
-    return element["elem"]["val"] if isinstance(element, dict) and "elem" in element else element
+def _entry(element: t.Any) -> str:
+    if isinstance(element, dict) and "elem" in element:
+        element = element["elem"]["val"]
+    if isinstance(element, dict) and "prefix" in element:
+        return "{addr}/{len}".format(**element["prefix"])
+    if isinstance(element, dict) and "concat" in element:
+        return ",".join(map(_entry, element["concat"]))
+    return str(element)
 
 
 def _nft(command: t.Dict[str, t.Any]) -> t.Dict[str, t.Any]:

@@ -23,7 +23,6 @@ from ansible_collections.playout.firewall.plugins.module_utils._firewalld_object
     MARK,
     IpSet,
     Objects,
-    PolicyObject,
     Settings,
     comparable,
 )
@@ -97,7 +96,7 @@ class Firewalld:
         return State(**told)
 
     def check(self, files: Files) -> None:
-        """Have firewalld judge its files as they would be with these.
+        """Have firewalld judge its files as they would be with these, and read what a reload would lose.
 
         :raises BackendError: with what it says of them.
         """
@@ -159,21 +158,42 @@ def in_kernel(wanted: Objects, objects: NftObjects) -> bool:
 
     What firewalld writes for a rule differs between its versions, so that rules are only counted. Sets are compared.
     """
-    chains = {entry["chain"]["name"] for entry in objects if "chain" in entry and _theirs(entry["chain"])}
     rules = [entry["rule"] for entry in objects if "rule" in entry and _theirs(entry["rule"])]
     sets = {entry["set"]["name"]: entry["set"] for entry in objects if "set" in entry and _theirs(entry["set"])}
     counts: t.Dict[str, int] = {}
-    jumps = set()
+    targets: t.Dict[str, t.Set[str]] = {}
     for rule in rules:
-        counts[rule["chain"]] = counts.get(rule["chain"], 0) + 1
-        jumps |= {expression["jump"]["target"] for expression in rule["expr"] if "jump" in expression}
+        chain = rule["chain"]
+        counts[chain] = counts.get(chain, 0) + 1
+        targets.setdefault(chain, set()).update(_targets(rule["expr"]))
+    reached = _closure(targets, {"filter_INPUT", "filter_OUTPUT", "filter_FORWARD"})
+    return all(
+        policy.filter_chain in reached
+        and counts.get(policy.filter_chain, 0) == sum(rule.filters for rule in policy.rules)
+        for policy in wanted.policies
+    ) and all(_holds(sets.get(item.name), item) for item in wanted.ipsets)
 
-    def stands(policy: PolicyObject) -> bool:
-        filters = sum(rule.filters for rule in policy.rules)
-        reached = {policy.filter_chain, policy.filter_chain[: -len("_post")]} <= jumps
-        return reached and policy.filter_chain in chains and counts.get(policy.filter_chain, 0) == filters
 
-    return all(map(stands, wanted.policies)) and all(_holds(sets.get(item.name), item) for item in wanted.ipsets)
+def _targets(expression: t.Any) -> t.Iterator[str]:
+    """Yield the chains that a rule leads to, in verdict maps too."""
+    if isinstance(expression, dict):
+        for key, value in expression.items():
+            if key in ("jump", "goto") and isinstance(value, dict):
+                yield value["target"]
+            else:
+                yield from _targets(value)
+    elif isinstance(expression, list):
+        for item in expression:
+            yield from _targets(item)
+
+
+def _closure(targets: t.Mapping[str, t.Set[str]], start: t.Set[str]) -> t.Set[str]:
+    reached, ahead = set(start), list(start)
+    while ahead:
+        new = targets.get(ahead.pop(), set()) - reached
+        reached |= new
+        ahead += new
+    return reached
 
 
 def _theirs(body: t.Mapping[str, t.Any]) -> bool:

@@ -47,16 +47,25 @@ def _of_others(site: Any) -> str:
     return "\n".join([*rules, zones])
 
 
+def _forgets_timeouts(site: Any) -> bool:
+    """Whether this firewalld forgets at a reload when what is set for a while should end."""
+    version = site.shell("gateway", "firewall-cmd --version").split(".")
+    return [int(number) for number in version[:2]] >= [2, 3]
+
+
 def test_what_others_set_while_firewalld_runs_outlives_our_reload(site: Any) -> None:
     site.shell("gateway", RUNTIME)
     before = _of_others(site)
     assert "198.51.100.7" in before
-    assert site.apply("gateway", policy(rule("web", "in", "80", "203.0.113.10")))["warnings"] == []
+    warnings = site.apply("gateway", policy(rule("web", "in", "80", "203.0.113.10")))["warnings"]
+    assert [" should end" in warning for warning in warnings] == [True] * _forgets_timeouts(site)
     site.remove("gateway")
     assert _of_others(site) == before
 
 
 def test_what_others_set_for_a_while_still_ends(site: Any) -> None:
+    if _forgets_timeouts(site):
+        pytest.skip("the end of what is set for a while is not tested: this firewalld forgets it at a reload")
     site.shell("gateway", "firewall-cmd -q --zone public --add-port 7000/tcp --timeout 5")
     site.apply("gateway", PLAYERS)
     assert "7000/tcp" in site.shell("gateway", "firewall-cmd --zone public --list-ports")
@@ -90,7 +99,7 @@ def test_what_waits_in_others_files_is_told_before_it_comes_into_force(site: Any
         pytest.param("nft flush chain inet firewalld filter_IN_policy_playout-in_post", id="rules lost in the kernel"),
         pytest.param("nft add rule inet firewalld filter_IN_policy_playout-in_post accept", id="rule in the kernel"),
         pytest.param("nft add element inet firewalld $SET '{ 203.0.113.66 }'", id="element in the kernel"),
-        pytest.param("nft flush chain inet firewalld filter_INPUT_POLICIES_pre", id="no way to our chain"),
+        pytest.param("nft flush chain inet firewalld filter_INPUT", id="no way to our chain"),
         pytest.param("nft delete table inet firewalld", id="table deleted"),
     ],
 )
