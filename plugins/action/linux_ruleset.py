@@ -8,6 +8,7 @@ The documentation is the module's.
 
 from __future__ import annotations
 
+import gc
 import json
 import time
 from collections.abc import Iterator
@@ -32,7 +33,10 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
-        task_vars = task_vars or {}
+        with _uncollected():
+            return self._run(task_vars or {})
+
+    def _run(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         arguments = dict(self._task.args)
         timeout = arguments["confirm_timeout"] = self._timeout(arguments.get("confirm_timeout"))
         if arguments.get("policy") is None and arguments.get("state", "present") == "present":
@@ -121,3 +125,21 @@ class ActionModule(ActionBase):
         finally:
             self._connection.set_option(name, before)
             self._connection.reset()
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Keep Python from looking for garbage while the module is packed, which creates objects by the ten thousand.
+
+    It would walk through everything that Ansible has loaded, which takes longer than all that we do on the host. This
+    process ends with its task.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            # What is there now is not looked at any more, or the collection would only have been put off.
+            gc.freeze()
+            gc.enable()

@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -49,6 +51,7 @@ class Played(ActionModule):
     calls: list[tuple[dict[str, Any], str]]
 
     def _execute_module(self, *_args: Any, module_args: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
+        assert not gc.isenabled(), "what is packed here would be collected with all of Ansible"
         self.calls.append((dict(module_args), self._connection.get_option("ssh_args")))
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):
@@ -81,6 +84,13 @@ def test_without_a_policy_the_module_gets_this_hosts_own_as_text(make: Make) -> 
     assert action.run(None, VARIABLES) == {"changed": True}
     [(arguments, _ssh)] = action.calls
     assert json.loads(arguments["policy"]) == {"host": "gw", "comment": "{{ never a template }}"}
+
+
+@pytest.mark.parametrize("answer", [{"changed": True}, AnsibleError("broken")])
+def test_garbage_is_collected_again_after_the_module_ran_or_failed(make: Make, answer: Any) -> None:
+    with suppress(AnsibleError):
+        make({}, answer).run(None, VARIABLES)
+    assert gc.isenabled()
 
 
 @pytest.mark.parametrize("arguments", [{"policy": {"host": "given"}}, {"state": "absent"}])
