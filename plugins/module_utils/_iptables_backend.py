@@ -116,22 +116,20 @@ class IptablesBackend:
         """Return the rules of a policy, how they would be listed, and what is worth a warning."""
         families = iptables.programs.families
         rules = render(policy, options, families)
-        reason = "ipset is not installed, or the kernel has no address sets"
         if not rules.sets or iptables.has_sets():
             try:
                 return rules, iptables.desired(rules), []
-            except CrashError:
-                raise
             except BackendError as error:
-                if not rules.sets:
+                # Whatever else was refused must not cost the sets.
+                if isinstance(error, CrashError) or not rules.sets or iptables.takes_sets():
                     raise
-                reason = str(error)
         addresses = sum(len(made.elements) for made in rules.sets.values())
         rules = render(policy, options, families, with_sets=False)
         desired = iptables.desired(rules)
         if addresses <= _MANY:
             return rules, desired, []
-        return rules, desired, [f"{policy.host}: {addresses} addresses cost a rule each, because of this: {reason}"]
+        warning = f"{addresses} addresses cost a rule each: ipset is not installed, or the kernel has no address sets"
+        return rules, desired, [f"{policy.host}: {warning}"]
 
 
 def _refuse(policy: Policy, machine: Machine, saved: t.Mapping[str, Saved], rules: Rules) -> None:

@@ -140,6 +140,18 @@ class Iptables:
         """Whether both program and kernel know address sets."""
         return self._ask(["ipset", "list", "-n"]).code == 0
 
+    def takes_sets(self) -> bool:
+        """Whether iptables and the kernel know rules with address sets, too."""
+        made = AddressSet("ip", "4", ())
+        rule = f"-m set --match-set {made.name} src -j ACCEPT"
+        try:
+            self.desired(Rules({("ipv4", "filter"): Table({f"{MARK}INPUT": (rule,)})}, {made.name: made}))
+        except CrashError:
+            raise
+        except BackendError:
+            return False
+        return True
+
     def desired(self, rules: Rules) -> State:
         """Return how these rules would be listed, without changing any that is in force.
 
