@@ -95,17 +95,18 @@ status=0
 # Goes on after a step that fails, for those who have nobody to stop for.
 try() {{ "$@" || status=1; }}
 
-# Gives the tables on standard input to a family's programs, together with what makes room for them.
+# Gives the tables on standard input to a family's programs, together with what makes room for them. Ends as they did.
 load() {{
     case "$1" in ip6*) [ -d /proc/sys/net/ipv6 ] || return 0 ;; esac
-    live=$("$1") || return 1
+    live=$("$1") || return
     text=$({{ printf '%s\\n#wanted\\n' "$live"; cat; }} | awk '{_COMPOSE}') || return 1
     [ -n "$text" ] || return 0
     said=$(printf '%s\\n' "$text" | "$2" -w 60 --noflush 2>&1) && return 0
+    code=$?
     number=$(expr "$said" : '.*line:\\{{0,1\\}} \\([0-9]\\{{1,\\}}\\)') || number=0
     printf '%s\\n' "$said" | sed '/^$/d; /^Try /d' >&2
     [ "$number" = 0 ] || printf '%s\\n' "$text" | sed -n "${{number}}p" >&2
-    return 1
+    return $code
 }}
 
 # Destroys our sets that are not among the arguments; the kernel lets go of a rule's sets a moment after the rule.
