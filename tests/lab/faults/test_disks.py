@@ -1,0 +1,95 @@
+# Copyright (c) 2026, playout.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the next boot loads cannot be written: then the rules in force do not change either."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from .injection import Injection
+from .target import Outcome, Target
+
+pytestmark = pytest.mark.lab
+
+
+def _full(target: Target, injection: Injection) -> None:
+    injection.fill_disk(target.manager.rules)
+
+
+def _read_only(target: Target, injection: Injection) -> None:
+    del target
+    injection.make_read_only("/etc")
+
+
+FAULTS = pytest.mark.parametrize(
+    ("fault", "reason"), [(_full, "No space left on device"), (_read_only, "Read-only file system")]
+)
+Fault = Callable[[Target, Injection], None]
+
+
+def _says(outcome: Outcome, *parts: str) -> None:
+    assert outcome.failed
+    for part in parts:
+        assert part in outcome.message
+
+
+@FAULTS
+@pytest.mark.parametrize("seconds", [0, 3000])
+def test_a_change_that_cannot_be_kept_is_not_made(
+    target: Target, injection: Injection, fault: Fault, reason: str, seconds: int
+) -> None:
+    before = target.boot_files()
+    fault(target, injection)
+    _says(target.run("new", confirm_timeout=seconds), "nothing was changed", "cannot be written", reason)
+    target.check("old")
+    injection.end()
+    assert target.boot_files() == before
+    assert target.succeed("new").result["changed"]
+    target.check("new")
+
+
+@FAULTS
+def test_a_change_that_cannot_be_kept_when_it_is_confirmed_is_taken_back(
+    target: Target, injection: Injection, fault: Fault, reason: str
+) -> None:
+    before = target.boot_files()
+    token = target.succeed("new", confirm_timeout=3000).result["_confirm"]
+    fault(target, injection)
+    _says(target.run("new", confirm=token), "the old rules are in force again", "cannot be written", reason)
+    target.check("old")
+    injection.end()
+    assert target.boot_files() == before
+    assert target.succeed("new").result["changed"]
+    target.check("new")
+
+
+@FAULTS
+def test_what_cannot_be_removed_for_the_next_boot_stays_in_force(
+    target: Target, injection: Injection, fault: Fault, reason: str
+) -> None:
+    if fault is _full:
+        assert target.succeed("none").result["changed"]
+        return
+    fault(target, injection)
+    _says(target.run("none"), "The old rules are in force again", reason)
+    target.check("old")
+
+
+def test_a_first_policy_whose_unit_cannot_be_written_is_not_enforced(target: Target, injection: Injection) -> None:
+    target.succeed("none")
+    injection.fill_disk("/etc/systemd/system")
+    _says(target.run("new"), "nothing was changed", "/etc/systemd/system", "No space left on device")
+    target.check("none")
+
+
+def test_files_that_were_replaced_before_one_that_cannot_be_are_put_back(target: Target, injection: Injection) -> None:
+    before = target.boot_files()
+    for file in target.shell("ls /etc/playout-firewall/ruleset* /etc/systemd/system/*playout* || true").split():
+        injection.pin(file)
+        _says(target.run("none"), "The old rules are in force again", file, "cannot be replaced")
+        target.check("old")
+        injection.end()
+        assert target.boot_files() == before
