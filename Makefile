@@ -42,7 +42,7 @@ unit: venv  ## run the unit, property and golden tests
 
 lab: lab-packages venv  ## run the tests that send packets
 	@tools/unpack-packages.sh .build/packages || true
-	@python -m pytest tests/lab $(ARGS)
+	@python -m pytest -n 4 --dist loadgroup tests/lab $(ARGS)
 
 golden: venv  ## write the golden files anew
 	@python -m pytest tests/unit --regenerate-golden $(ARGS)

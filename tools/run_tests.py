@@ -48,6 +48,9 @@ def python(*arguments: str) -> tuple[str, ...]:
     return (sys.executable, *arguments)
 
 
+# Tests with packets mostly wait for packets that must not come.
+SIDE_BY_SIDE = ("-n", "4", "--dist", "loadgroup")
+
 LINT = (
     Stage("ruff-check", python("-m", "ruff", "check", "."), 120),
     Stage("ruff-format", python("-m", "ruff", "format", "--check", "--diff", "."), 120),
@@ -58,8 +61,8 @@ LINT = (
 TESTS = (
     Stage("sanity", python("tools/sanity.py"), 1200),
     Stage("unit", python("-m", "pytest", "tests/unit"), 900, counted=True),
-    Stage("lab", python("-m", "pytest", "tests/lab"), 1500, counted=True),
-    Stage("lab-as-user", python("tools/as_user.py", "tests/lab"), 1500, counted=True),
+    Stage("lab", python("-m", "pytest", "tests/lab", *SIDE_BY_SIDE), 1800, counted=True),
+    Stage("lab-as-user", python("tools/as_user.py", "tests/lab", *SIDE_BY_SIDE), 1800, counted=True),
     Stage("systemd", python("-m", "pytest", "tests/systemd"), 1500, counted=True),
     Stage("browser", python("-m", "pytest", "tests/browser"), 600, counted=True),
 )

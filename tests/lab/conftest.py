@@ -23,6 +23,13 @@ from playout_lab.running import PROGRAM, RunningLab, running
 LabFactory: TypeAlias = Callable[[Path | str | Mapping[str, Any]], AbstractContextManager[RunningLab]]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the backends of one file be tested side by side, each on a lab of its own, where tests run side by side."""
+    for item in items:
+        backend = getattr(item, "callspec", None) and item.callspec.params.get("backend", "")
+        item.add_marker(pytest.mark.xdist_group(f"{item.path.name} {backend or ''}"))
+
+
 @pytest.fixture(scope="session")
 def lab_possible() -> None:
     """Skip, with the reason, where this machine cannot have a lab."""
