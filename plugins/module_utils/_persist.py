@@ -52,11 +52,13 @@ ExecReload={load}
 WantedBy=sysinit.target
 """
 
+# A service that flushed and then failed on its own file is not started; one that was stopped is meant to be.
 _DROP_IN_TEXT = """\
 # Written by playout.firewall: this service may flush every rule, ours included.
 [Service]
 {prepare}ExecStartPost=-{load}
 ExecReload=-{load}
+ExecStopPost=-/bin/sh -c '[ "$$SERVICE_RESULT" = success ] || exec {load}'
 """
 
 

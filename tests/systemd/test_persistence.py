@@ -57,9 +57,20 @@ def test_rules_are_in_force_after_a_boot_without_the_managers_service(enforced: 
     enforced.machine.run(f"systemctl disable {service}")
     enforced.machine.reboot()
     assert enforced.machine.run(f"systemctl is-active {service} || true").strip() == "inactive"
-    targets = [(sources[0], OUTSIDE[0], WEB) for sources in (PLANNED, STRANGER)]
-    assert enforced.machine.probe(*targets) == ["tested", "shut out"]
+    _assert_ours_in_force(enforced)
     enforced.machine.run(f"systemctl enable --now {service}")
+    enforced.assert_enforced()
+
+
+@pytest.mark.parametrize("managed", ["nftables"], indirect=True)
+def test_rules_are_in_force_when_the_managers_own_file_is_broken(enforced: Managed) -> None:
+    enforced.machine.run("cp /etc/nftables.conf /root; echo broken >>/etc/nftables.conf")
+    # It flushes all rules, ours too, before it looks at the file.
+    enforced.machine.run("systemctl restart nftables", may_fail=True)
+    _assert_ours_in_force(enforced)
+    enforced.machine.reboot()
+    _assert_ours_in_force(enforced)
+    enforced.machine.run("mv /root/nftables.conf /etc; systemctl start nftables")
     enforced.assert_enforced()
 
 
@@ -82,3 +93,9 @@ def test_rules_of_ours_that_the_administrator_saved_as_his_own_do_not_come_twice
     enforced.assert_enforced()
     assert enforced.rules() == before
     enforced.machine.run("rm -r /etc/iptables; mv /root/iptables /etc/iptables")
+
+
+def _assert_ours_in_force(enforced: Managed) -> None:
+    """Whatever has become of the administrator's rules."""
+    targets = [(sources[0], OUTSIDE[0], WEB) for sources in (PLANNED, STRANGER)]
+    assert enforced.machine.probe(*targets) == ["tested", "shut out"]

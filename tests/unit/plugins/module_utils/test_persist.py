@@ -148,7 +148,7 @@ def test_everything_is_written_once_and_then_as_it_should_be(tmp_path: Path) -> 
     assert f"ExecStart={load}\nExecReload={load}\n" in host.text(UNIT)
     assert "After=nftables.service\n" in host.text(UNIT)
     # A failure of ours must not become one of the distribution's service.
-    assert f"ExecStartPost=-{load}\nExecReload=-{load}\n" in host.text(DROP_IN)
+    assert f"ExecStartPost=-{load}\nExecReload=-{load}\nExecStopPost=-/bin/sh -c " in host.text(DROP_IN)
 
 
 def test_a_script_is_loaded_after_every_service_that_flushes_its_rules(tmp_path: Path) -> None:
