@@ -5,8 +5,8 @@
 
 What is let through must be said to firewalld, because nobody else can open what it drops. It also drops, forwards
 ports and sets helpers for us as far as it can tell the packets apart. It cannot where interfaces matter that have no
-zone of their own, and behind a translation: whatever was translated it lets through before it asks any policy. What it
-has no words for is left over as statements, for a table beside it.
+zone of their own, behind a translation, because whatever was translated it lets through before it asks any policy, and
+where all but little is dropped. What it has no words for is left over as statements, for a table beside it.
 """
 
 from __future__ import annotations
@@ -42,46 +42,22 @@ Texts = t.Tuple[str, ...]
 
 # Before every zone and every policy of others; what drops in the way of a forward is asked before our own accepts.
 _FIRST, _SECOND = -32768, -32767
+# After the zones' own rules, among which are bans, and before their last word.
+_LATE = 1
 # Above zero, where the helpers of a policy come before its rules. Each change of the verdict is a step.
 _STEP = 100
 # The oldest version that knows ipsets as destinations.
 _DESTINATION_SETS = (1, 0)
+# UDP ports that no drop of ours may reach, whoever sends.
 _DHCP: Intervals = ((67, 68), (546, 547))
-_NUMBERS = {"igmp": "2", "icmpv6": "58", "vrrp": "112"}
 
-# Drops of ours never reach these: without them a host loses its address, its neighbours or the path's MTU.
-_ESSENTIAL: t.Sequence[t.Tuple[str, t.Optional[str], t.Sequence[Element]]] = (
-    *(
-        ("essential ICMP and ICMPv6", None, [("icmp-type", (("name", name),))])
-        for name in (
-            "echo-reply",
-            "echo-request",
-            "destination-unreachable",
-            "time-exceeded",
-            "parameter-problem",
-        )
-    ),
-    *(
-        ("essential ICMPv6", "ipv6", [("icmp-type", (("name", name),))])
-        for name in (
-            "packet-too-big",
-            "router-solicitation",
-            "router-advertisement",
-            "neighbour-solicitation",
-            "neighbour-advertisement",
-        )
-    ),
-    # Group membership: older versions of firewalld have no names for its messages.
-    (
-        "essential ICMPv6 to groups",
-        "ipv6",
-        [("destination", (("address", "ff00::/8"),)), ("protocol", (("value", _NUMBERS["icmpv6"]),))],
-    ),
-    ("group membership", "ipv4", [("protocol", (("value", _NUMBERS["igmp"]),))]),
-    ("DHCP", "ipv4", [("port", (("port", "67-68"), ("protocol", "udp")))]),
-    ("DHCPv6", "ipv6", [("port", (("port", "546-547"), ("protocol", "udp")))]),
-)
-_VRRP = ("VRRP", None, [("protocol", (("value", _NUMBERS["vrrp"]),))])
+# The place, the ingress and the egress of our policies.
+_WAYS = {
+    "in": (_SECOND, ANY_ZONE, HOST),
+    "out": (_SECOND, HOST, ANY_ZONE),
+    "forward": (_SECOND, ANY_ZONE, ANY_ZONE),
+    "open": (_LATE, ANY_ZONE, HOST),
+}
 
 
 @dataclass(frozen=True)
@@ -156,26 +132,23 @@ class _Writer:
         hiding = self._hiding()
         services, helpers = ([], []) if self.all.translate else self._helpers()
         names = tuple(service.name for service in services)
+        shut = {"in": any(map(_beyond_ports, self.all.input)), "out": any(map(_beyond_ports, self.all.output))}
+        first = self.all.connection if self.all.input else ()
         policies = [
-            *(forwarding or ()),
-            self._policy("in", (ANY_ZONE,), (HOST,), self._filter(self.all.input, self.all.connection), names),
-            self._policy("out", (HOST,), (ANY_ZONE,), self._filter(self.all.output), names),
-            self._policy(
-                "forward",
-                (ANY_ZONE,),
-                (ANY_ZONE,),
-                self._filter([line for line in self.all.forward if line.verdict == ACCEPT and not line.incoming]),
-                names if self.all.gateway else (),
-            ),
+            *forwarding,
+            self._policy("in", "to this host", [*first, *_told(self.all.input, shut["in"])], names),
+            self._policy("out", "from this host", _told(self.all.output, shut["out"]), names),
+            self._policy("forward", "through this host", self._transit(), names if self.all.gateway else ()),
+            self._policy("open", "left open, except for bans", [line for line in self.all.input if _kept(line)]),
             *hiding,
         ]
         said = [policy for policy in policies if policy.rules or policy.services or policy.masquerade]
         objects = Objects(tuple(said), tuple(self.ipsets.values()), tuple(services), tuple(helpers))
         rest = replace(
             self.all,
-            connection=(),
-            input=(),
-            output=(),
+            connection=self.all.connection if shut["in"] else (),
+            input=self.all.input if shut["in"] else (),
+            output=self.all.output if shut["out"] else (),
             forward=self.all.forward if any(line.verdict == DROP for line in self.all.forward) else (),
             translate=() if forwarding else self.all.translate,
             source_nat=() if hiding else self.all.source_nat,
@@ -183,22 +156,22 @@ class _Writer:
         )
         return objects, rest
 
+    def _transit(self) -> t.List[Statement]:
+        """Return what is let through this host: firewalld by itself lets through what was translated."""
+        return [line for line in self.all.forward if line.verdict == ACCEPT and not line.incoming]
+
     # -- filter ---------------------------------------------------------------------------------------------------
 
-    def _filter(self, body: Lines, first: Lines = ()) -> t.List[RichRule]:
-        """Return rules in whose priorities the order of the statements is kept."""
-        opening = self._essential() if any(map(_drops_essential, body)) else []
-        rules = [*(rule for line in first if body for rule in self._rules(line, _STEP)), *opening]
+    def _policy(self, name: str, short: str, body: Lines, services: Texts = ()) -> PolicyObject:
+        """Return a policy in whose rules' priorities the order of the statements is kept."""
+        rules: t.List[RichRule] = []
         priority, verdict = _STEP, ACCEPT
         for line in body:
             if line.verdict != verdict:
                 priority, verdict = priority + _STEP, line.verdict
             rules += self._rules(line, priority)
-        return rules
-
-    def _essential(self) -> t.List[RichRule]:
-        all_ = [*_ESSENTIAL, *([_VRRP] if self.all.gateway else [])]
-        return [RichRule(title, _STEP, (*elements, (ACCEPT, ())), family) for title, family, elements in all_]
+        place, ingress, egress = _WAYS[name]
+        return PolicyObject(MARK + name, short, place, (ingress,), (egress,), _distinct(rules), services)
 
     def _rules(self, line: Statement, priority: int) -> t.Iterator[RichRule]:
         for destination in self._destinations(line):
@@ -291,11 +264,6 @@ class _Writer:
                 services.append(Service(f"{MARK}{name}-{port}-{index}", f"{name} helper", helper, ends))
         return services, helpers
 
-    @staticmethod
-    def _policy(name: str, ingress: Texts, egress: Texts, rules: t.Sequence[RichRule], services: Texts) -> PolicyObject:
-        short = {"in": "to this host", "out": "from this host", "forward": "through this host"}[name]
-        return PolicyObject(MARK + name, short, _SECOND, ingress, egress, _distinct(rules), services)
-
 
 def _distinct(rules: t.Sequence[RichRule]) -> t.Tuple[RichRule, ...]:
     """Return rules without repetitions, which firewalld would not keep."""
@@ -338,11 +306,25 @@ def _within(address: str, network: str) -> bool:
     return ipaddress.ip_address(address) in ipaddress.ip_network(network)
 
 
-def _drops_essential(line: Statement) -> bool:
-    """Whether a drop could hit what is always left alone; most are of ports that have nothing to do with it."""
+def _beyond_ports(line: Statement) -> bool:
+    """Whether a drop could hit what is always left alone, which is more than firewalld has words for."""
     if line.verdict != DROP:
         return False
     return not line.ports or (line.protocol == "udp" and bool(intersect(line.ports, _DHCP)))
+
+
+def _told(lines: Lines, shut: bool) -> t.List[Statement]:
+    """Return what of a chain firewalld is told before its zones: all of it, or what is planned where others drop."""
+    return [line for line in lines if not _kept(line) and (line.verdict == ACCEPT or not shut)]
+
+
+def _planned(line: Statement) -> bool:
+    return line.owner.startswith("rule.")
+
+
+def _kept(line: Statement) -> bool:
+    """Whether a statement only says what a drop spares: others' bans come before it."""
+    return line.verdict == ACCEPT and not _planned(line)
 
 
 def _ports(line: Statement) -> t.List[t.List[Element]]:

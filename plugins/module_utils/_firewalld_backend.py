@@ -31,7 +31,7 @@ from ansible_collections.playout.firewall.plugins.module_utils._firewalld_state 
 )
 from ansible_collections.playout.firewall.plugins.module_utils._nft_conflicts import conflicts
 from ansible_collections.playout.firewall.plugins.module_utils._nft_state import Listing, Nft, normalise
-from ansible_collections.playout.firewall.plugins.module_utils._nftables import BESIDE, removal, render_table
+from ansible_collections.playout.firewall.plugins.module_utils._nftables import BESIDE, PAUSE, removal, render_table
 from ansible_collections.playout.firewall.plugins.module_utils._persist import NFT_RULES, PRIVATE, BootFile, Loader
 from ansible_collections.playout.firewall.plugins.module_utils._policy import Policy
 from ansible_collections.playout.firewall.plugins.module_utils._statements import Options, Statements, statements
@@ -121,14 +121,16 @@ class FirewalldBackend:
         reload = state is not None and self._outdated(objects, state)
         text = render_table(rest, BESIDE) if rest and _says(rest) else removal(BESIDE)
         beside = self._nft.desired(text) if rest and _says(rest) else Listing({}, "")
-        moved = beside.objects != normalise(self._machine.objects or (), BESIDE)
+        # A run that was killed during a reload leaves its table, which has no effect any more.
+        left = removal(PAUSE) if normalise(self._machine.objects or (), PAUSE) else ""
+        moved = bool(left) or beside.objects != normalise(self._machine.objects or (), BESIDE)
         if files and state is not None:
             self._firewalld.check(files)
         self._plan = _Plan(
             files,
             {path: former.get(path) for path in files},
             reload,
-            text if moved else "",
+            left + text if moved else "",
             removal(BESIDE) + self._nft.text() if moved else "",
             modules,
         )

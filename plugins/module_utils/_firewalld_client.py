@@ -8,7 +8,8 @@ handed over as text, with a request; it imports nothing but the standard library
 newer than Python 3.6.
 
 A reload makes firewalld forget what was set only while it ran, and empties the tables of iptables, whoever filled them.
-Both are read before and put back after it.
+Both are read before and put back after it, and new connections wait until then: nobody gets in, or is turned away, for
+want of a rule.
 """
 
 from __future__ import annotations
@@ -24,10 +25,27 @@ import tempfile
 import typing as t
 
 MARK = "playout-"
+# A table of ours that is there only during a reload; what it drops, TCP and UDP, it forgets when its time is over.
+PAUSE = "playout_pause"
 KINDS = ("helpers", "services", "ipsets", "policies")
 
 # firewalld answers when it has finished, which takes a while with large sets.
 _PATIENCE = 600
+_PAUSE = """
+table inet {name} {{
+    set protocols {{
+        type inet_proto; flags timeout; elements = {{ tcp timeout {seconds}s, udp timeout {seconds}s }}
+    }}
+    chain input {{
+        type filter hook input priority -5; policy accept;
+        iifname != "lo" ct state new meta l4proto @protocols drop
+    }}
+    chain forward {{
+        type filter hook forward priority -5; policy accept;
+        ct state new meta l4proto @protocols drop
+    }}
+}}
+"""
 
 Files = t.Dict[str, t.Optional[str]]
 Problems = t.List[str]
@@ -204,14 +222,22 @@ def _activate(request: t.Dict[str, t.Any]) -> t.Dict[str, t.Any]:
         return {"lost": [], "endless": 0}
     others = _Others(client)
     _put(request["root"], request["files"])
+    _pause(60)
     try:
         ended = _reload(client)
     finally:
         lost = others.put_back()
+        _pause(0)
         _put(request["root"], request["stored"])
     if str(client.get_property("state")) != "RUNNING":
         raise RuntimeError("firewalld has failed, its log says why (journalctl -u firewalld)")
     return {"lost": lost, "endless": ended}
+
+
+def _pause(seconds: int) -> None:
+    """Have new connections wait, or go on."""
+    removal = f"table inet {PAUSE}\ndelete table inet {PAUSE}\n"
+    _library().cmd(removal + (_PAUSE.format(name=PAUSE, seconds=seconds) if seconds else ""))
 
 
 def _reload(client: t.Any) -> int:
@@ -383,16 +409,17 @@ def _entry(element: t.Any) -> str:
 
 
 def _nft(command: t.Dict[str, t.Any]) -> t.Dict[str, t.Any]:
-    """Have libnftables, by which firewalld itself writes its rules, do something; nothing where it is not there."""
-    try:
-        library = _module("nftables.nftables").Nftables()
-    except ImportError:
-        return {}
-    library.set_json_output(True)
-    code, output, error = library.json_cmd({"nftables": [command]})
+    code, output, error = _library().json_cmd({"nftables": [command]})
     if code and "add" in command:
         raise RuntimeError(str(error).strip())
     return output if isinstance(output, dict) else {}
+
+
+def _library() -> t.Any:
+    """Return libnftables, by which firewalld itself writes its rules."""
+    library = _module("nftables.nftables").Nftables()
+    library.set_json_output(True)
+    return library
 
 
 def _words(error: BaseException) -> str:

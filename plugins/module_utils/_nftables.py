@@ -29,7 +29,9 @@ from ansible_collections.playout.firewall.plugins.module_utils._statements impor
 TABLE = "playout_firewall"
 # What a backend beside another program's rules has no words for there.
 BESIDE = "playout_beside"
-TABLES = (TABLE, BESIDE)
+# Holds new connections up while another program's rules are changed in several steps.
+PAUSE = "playout_pause"
+TABLES = (TABLE, BESIDE, PAUSE)
 FAMILY = "inet"
 
 Lines = t.Sequence[Statement]
