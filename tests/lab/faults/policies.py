@@ -10,7 +10,7 @@ from typing import Any
 TARGET, TARGET6 = "203.0.113.1", "2001:db8:1::1"
 ADMIN, ADMIN6 = "203.0.113.10", "2001:db8:1::10"
 STRANGER, STRANGER6 = "203.0.113.66", "2001:db8:1::66"
-NETWORKS = ["203.0.113.0/24", "2001:db8:1::/64"]
+NETWORKS = ("203.0.113.0/24", "2001:db8:1::/64")
 LISTENERS = {"tcp": ["80", "9000"]}
 
 # Who may connect to what: in the old state and in the new one.
@@ -31,13 +31,13 @@ def rule(name: str, port: str, *sources: str) -> dict[str, Any]:
     return {**base, "ports": [port], "sources": list(sources), "destinations": []}
 
 
-def policy(*rules: dict[str, Any], managers: list[str] = NETWORKS) -> dict[str, Any]:
+def policy(*rules: dict[str, Any], managers: tuple[str, ...] = NETWORKS) -> dict[str, Any]:
     """A policy that governs the ports 80 and 9000."""
     return {
         "host": "target",
         "rules": list(rules),
         "governed": {"in": {"tcp": ["80", "9000"]}},
-        "management": {"ports": ["22"], "sources": managers},
+        "management": {"ports": ["22"], "sources": list(managers)},
     }
 
 
@@ -49,5 +49,5 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     },
     "none": {"state": "absent"},
     # Locks out everybody but the connection in use.
-    "locked": {"policy": policy(rule("web", "80", ADMIN), managers=["192.0.2.0/24"]), "enforcement": "default_deny"},
+    "locked": {"policy": policy(rule("web", "80", ADMIN), managers=("192.0.2.0/24",)), "enforcement": "default_deny"},
 }
