@@ -30,11 +30,13 @@ class Machine:
     """The host as a backend finds it: how to run its programs, its files, and everything that nft shows of its rules.
 
     ``objects`` are the elements of ``nft -j list ruleset``, read once for all; None where nft is not installed.
+    ``shown`` says whether anybody looks at a change before it is made, or at its difference.
     """
 
     run: Run
     objects: t.Optional[Objects] = None
     root: str = "/"
+    shown: bool = True
 
     def path(self, *parts: str) -> str:
         """Return where a file of the host is."""

@@ -9,7 +9,7 @@ import shutil
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.playout.firewall.plugins.module_utils import _kernel
+from ansible_collections.playout.firewall.plugins.module_utils import _kernel, _nft_memory
 from ansible_collections.playout.firewall.plugins.module_utils._backend import BackendError, Change, Machine, Undo
 from ansible_collections.playout.firewall.plugins.module_utils._command import SYSTEM_PATH
 from ansible_collections.playout.firewall.plugins.module_utils._nft_conflicts import conflicts
@@ -45,20 +45,21 @@ class NftablesBackend:
         if found:
             raise BackendError(f"{policy.host}: other nftables chains would drop planned flows:\n" + "\n".join(found))
         text = render(policy, options)
-        desired = self._nft.desired(text)
-        live = desired.objects != self._ours()
+        after = self._after(text)
         modules = _kernel.helper_modules(policy)
         loader = Loader(
             BootFile(NFT_RULES, text, PRIVATE), [self._nft.binary, "-f", f"/{NFT_RULES}"], ("nftables",), modules
         )
-        diff = [self._table_diff(desired.text)] if live else []
-        return Change(live, loader=loader, diff=diff, plan=_Plan(text, modules))
+        diff = [] if after is None else [self._table_diff(after)]
+        return Change(after is not None, loader=loader, diff=diff, plan=_Plan(text, modules))
 
     def compare_absent(self) -> Change:
         live = bool(self._ours())
         return Change(live, diff=[self._table_diff("")] if live else [], plan=_Plan(REMOVAL))
 
     def undo(self) -> Undo:
+        if not self._ours():
+            return Undo([self._nft.binary, "-f"], REMOVAL)
         undo = Undo([self._nft.binary, "-f"], REMOVAL + self._nft.text())
         # A way back that does not work must show before anything changes.
         self._nft.check(undo.text)
@@ -66,7 +67,10 @@ class NftablesBackend:
 
     def apply(self, change: Change) -> None:
         change.warnings.extend(_kernel.load_modules(change.plan.modules, self._machine.run))
-        self._nft.load(change.plan.text)
+        with _nft_memory.remembering(self._machine, change.plan.text):
+            self._nft.load(change.plan.text)
+        if change.plan.text == REMOVAL:
+            _nft_memory.forget(self._machine)
 
     def store(self, change: Change) -> None:
         """Nothing: a unit of ours loads the rules at boot."""
@@ -74,6 +78,18 @@ class NftablesBackend:
     def _ours(self) -> t.Mapping[str, t.Any]:
         return normalise(self._machine.objects or (), TABLE)
 
+    def _after(self, text: str) -> t.Optional[str]:
+        """Return how this text would be listed; None where the table is that already."""
+        if _nft_memory.remembers(self._machine, text):
+            return None
+        ours = self._ours()
+        if not ours and not self._machine.shown:
+            # All of it is new, and loading it tries it well enough: all of it or nothing.
+            return ""
+        desired = self._nft.desired(text, self._machine.shown)
+        return None if desired.objects == ours else desired.text
+
     def _table_diff(self, after: str) -> t.Dict[str, str]:
         header = f"nftables table inet {TABLE}"
-        return {"before_header": header, "after_header": header, "before": self._nft.text(), "after": after}
+        before = self._nft.text() if self._machine.shown else ""
+        return {"before_header": header, "after_header": header, "before": before, "after": after}

@@ -198,7 +198,7 @@ def _ensure(module: AnsibleModule) -> t.Dict[str, t.Any]:
     present = module.params["state"] == "present"
     policy = _policy(module.params["policy"], module.params["enforcement"]) if present else None
     options = Options(module.params["enforcement"], connection_in_use())
-    machine = Machine(run, read_ruleset(run))
+    machine = Machine(run, read_ruleset(run), shown=module.check_mode or module._diff)
     work = _engine.plan_work(machine, _engine.Wish(policy, options, module.params["backend"]))
     result: t.Dict[str, t.Any] = {"changed": work.changed, "backend": work.backend, "persistent": work.persistent}
     if policy is not None:

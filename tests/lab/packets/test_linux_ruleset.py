@@ -88,6 +88,25 @@ def test_check_mode_foresees_what_a_run_does_and_a_second_run_changes_nothing(si
     assert site.nft("gateway", "list", "ruleset") == ""
 
 
+def test_a_run_is_remembered_until_somebody_edits_the_rules(site: Any, tmp_path: Path) -> None:
+    edit = "nft add rule inet playout_firewall input tcp dport 9000 drop"
+    first, remembered, again, edited, repaired, removed, forgotten = _play(
+        site,
+        tmp_path,
+        _task(policy=WEB),
+        {"ansible.builtin.command": "cat /run/playout-firewall.nft"},
+        _task(policy=WEB),
+        {"ansible.builtin.command": edit},
+        _task(policy=WEB),
+        _task(state="absent"),
+        {"ansible.builtin.command": "ls /run"},
+    )
+    assert [result["changed"] for result in (first, again, repaired, removed)] == [True, False, True, True]
+    assert remembered["stdout"]
+    assert not edited["failed"]
+    assert "playout-firewall.nft" not in forgotten["stdout"]
+
+
 def test_what_must_not_be_applied_is_refused_and_nothing_changed(site: Any, tmp_path: Path) -> None:
     site.nft("gateway", "-f", "-", text="table inet firewalld {\n}\n")
     before = site.nft("gateway", "-a", "list", "ruleset")
@@ -97,6 +116,7 @@ def test_what_must_not_be_applied_is_refused_and_nothing_changed(site: Any, tmp_
         _task(policy=WEB, enforcement="default_deny"),
         _task(policy=WEB, confirm_timeout=5),
         _task(policy=WEB),
+        _task(policy=WEB, backend="firewalld"),
         _task(policy=WEB, backend="nftables"),
         _task(policy=WEB, backend="ufw"),
         _task(policy="no JSON"),
@@ -105,9 +125,10 @@ def test_what_must_not_be_applied_is_refused_and_nothing_changed(site: Any, tmp_
     reasons = (
         "set playout_management",
         "cannot be opened anew",
+        "firewalld does not run",
+        "firewalld does not run",
         "firewalld is active",
         "firewalld is active",
-        "'ufw' is not available in this version",
         "not JSON",
         "nothing waits for this confirmation",
     )

@@ -8,10 +8,12 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.playout.firewall.plugins.module_utils import _kernel
+from ansible_collections.playout.firewall.plugins.module_utils import _kernel, _nft_memory
 from ansible_collections.playout.firewall.plugins.module_utils._backend import BackendError, Machine
 from ansible_collections.playout.firewall.plugins.module_utils._command import SYSTEM_PATH, Result
 from ansible_collections.playout.firewall.plugins.module_utils._nft_backend import NftablesBackend
@@ -32,8 +34,10 @@ class Nft:
     def __init__(self, refused: str = "\0") -> None:
         self.refused = refused
         self.loaded: list[str] = []
+        self.called: list[list[str]] = []
 
     def __call__(self, arguments: Sequence[str], text: str) -> Result:
+        self.called.append(list(arguments))
         if arguments[0] == "unshare":
             return Result(0, f"begun\n{json.dumps({'nftables': [OURS]})}\ntable inet playout_firewall {{\n}}\n")
         if arguments[-2:] == ["-f", "-"] and self.refused in text:
@@ -44,9 +48,16 @@ class Nft:
         return Result(0, "the live table\n" if listing else "")
 
 
-def _backend(*objects: dict[str, Any], refused: str = "\0") -> tuple[NftablesBackend, Nft]:
+@pytest.fixture(autouse=True)
+def _unremembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kernel that does not count, so that nothing is written below /run."""
+    monkeypatch.setattr(_nft_memory, "transactions", lambda: None)
+    monkeypatch.setattr(_nft_memory, "forget", lambda _machine: None)
+
+
+def _backend(*objects: dict[str, Any], refused: str = "\0", shown: bool = True) -> tuple[NftablesBackend, Nft]:
     nft = Nft(refused)
-    return NftablesBackend(Machine(nft, objects)), nft
+    return NftablesBackend(Machine(nft, objects, shown=shown)), nft
 
 
 def _policy(**parts: Any) -> Policy:
@@ -83,6 +94,39 @@ def test_a_difference_is_shown_as_the_table_before_and_after() -> None:
     assert (shown["before"], shown["after"]) == ("the live table\n", "table inet playout_firewall {\n}\n")
     unchanged, _nft = _backend(OURS)
     assert unchanged.compare(_policy(), Options()).diff == []
+
+
+def test_a_table_that_is_all_new_is_tried_by_loading_it_where_nobody_looks() -> None:
+    backend, nft = _backend(shown=False, refused="table inet")
+    change = backend.compare(_policy(), Options())
+    assert (change.live, backend.undo().text) == (True, REMOVAL)
+    assert nft.called == []
+    with pytest.raises(NftError, match="nothing was changed: Operation not supported"):
+        backend.apply(change)
+
+
+def test_a_change_that_nobody_looks_at_is_tried_and_not_listed_for_people() -> None:
+    backend, nft = _backend(
+        OURS, {"chain": {"family": "inet", "table": "playout_firewall", "name": "theirs"}}, shown=False
+    )
+    assert backend.compare(_policy(), Options()).live
+    [tried] = nft.called
+    assert tried[0] == "unshare"
+
+
+def test_what_was_loaded_is_remembered_and_not_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "run").mkdir()
+    nft = Nft()
+    monkeypatch.setattr(_nft_memory, "transactions", lambda: ("here", len(nft.loaded)))
+    machine = Machine(nft, (OURS,), str(tmp_path))
+    other, empty = (_policy(rules=[{**RULE, "sources": ["any"], "destinations": [], "comment": ""}]), _policy())
+    backend = NftablesBackend(machine)
+    backend.apply(replace(backend.compare(empty, Options()), live=True))
+    nft.called.clear()
+    assert not backend.compare(empty, Options()).live
+    assert nft.called == []
+    backend.compare(other, Options())
+    assert [call[0] for call in nft.called] == ["unshare"]
 
 
 def test_other_chains_that_drop_are_an_error_that_names_the_host() -> None:
