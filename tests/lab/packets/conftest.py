@@ -116,10 +116,12 @@ class Site:
         return change
 
     def rules(self, host: str = "gateway") -> str:
-        """All rules and sets in force, whoever wrote them, in a fixed order, without what packets and chance decide."""
+        """All rules and sets in force, whoever wrote them, in a fixed order, without what packets and chance decide,
+        and without empty chains of iptables, which any of its commands makes.
+        """
         listing = self.nft(host, "--stateless", "list", "ruleset")
-        # A table that was replaced is listed after the others.
-        tables = sorted(re.split(r"^(?=table )", listing, flags=re.MULTILINE))
+        # What was replaced is listed after the rest.
+        tables = sorted(map(_in_order, re.split(r"^(?=table )", listing, flags=re.MULTILINE)))
         return "".join(tables) + self.shell(host, "ipset save 2>/dev/null | sed 's/ initval .*//' | sort; true")
 
     def restart(self) -> None:
@@ -190,6 +192,14 @@ class Site:
     def _checked(done: subprocess.CompletedProcess[str]) -> str:
         assert done.returncode == 0, done.stderr or done.stdout
         return done.stdout
+
+
+def _in_order(table: str) -> str:
+    """A listed table with its chains and sets in order."""
+    head, *parts = re.split(r"^(?=\t\w)", table.replace("\n\n", "\n"), flags=re.MULTILINE)
+    told = [part.removesuffix("}\n") if part.endswith("\t}\n}\n") else part for part in parts]
+    empty = re.compile(r"\tchain [A-Z]+ \{\n\t\ttype .*policy accept;\n\t\}\n")
+    return "".join([head, *sorted(part for part in told if not empty.fullmatch(part)), "}\n" if parts else ""])
 
 
 def _existing() -> str:
