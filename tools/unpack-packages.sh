@@ -1,25 +1,28 @@
 #!/usr/bin/env bash
-# Unpack the firewall managers and sshd for the lab's hosts. Installed as packages, they would start services on this
+# Unpack the firewall managers, their neighbours and sshd for the lab's hosts. Installed as packages, they would start services on this
 # machine: here nothing is installed and nothing runs outside of the lab. Works as root and as an ordinary user.
 # Usage: unpack-packages.sh DIRECTORY
 set -euo pipefail
 
 PATH="$PATH:/usr/sbin:/sbin"
 directory=$(realpath -m "$1")
-# What is asked for, by the command that tells whether the machine has it, or its unpacked copy.
-wanted=(sshd=openssh-server firewalld=firewalld ufw=ufw iptables=iptables ipset=ipset fail2ban-server=fail2ban)
+# What is asked for, by the command that tells whether the machine has it.
+wanted=(sshd=openssh-server firewalld=firewalld ufw=ufw iptables=iptables ipset=ipset fail2ban-server=fail2ban
+    podman=podman runc=runc busybox=busybox-static)
 
 missing=()
 for pair in "${wanted[@]}"; do
-    PATH="$PATH:$directory/usr/sbin:$directory/usr/bin" command -v "${pair%%=*}" >/dev/null || missing+=("${pair#*=}")
+    command -v "${pair%%=*}" >/dev/null || missing+=("${pair#*=}")
 done
 [ ${#missing[@]} -gt 0 ] || exit 0
+# Of its networks, which no command tells of.
+[[ " ${missing[*]} " != *" podman "* ]] || missing+=(containernetworking-plugins)
+[ "$(cat "$directory/unpacked" 2>/dev/null)" != "${missing[*]}" ] || exit 0
 if ! command -v apt-get >/dev/null; then
     echo "not unpacked for the lab, because there is no apt-get here: ${missing[*]}" >&2
     exit 1
 fi
 
-rm -rf "$directory"
 trap 'rm -rf "$directory.new"' EXIT
 rm -rf "$directory.new"
 mkdir -p "$directory.new/apt/lists/partial" "$directory.new/apt/archives/partial"
@@ -57,5 +60,7 @@ done
 if [ -x /usr/bin/python3 ] && [ -d usr/lib/python3 ]; then
     /usr/bin/python3 -m compileall -q usr/lib/python3 >/dev/null || true
 fi
+echo "${missing[*]}" >unpacked
 cd ..
+rm -rf "$directory"
 mv "$directory.new" "$directory"

@@ -9,7 +9,6 @@ Docker writes, with a host of the site as the container.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -82,11 +81,10 @@ class Podman:
     _root = "/run/rootfs"
 
     def arrive(self, site: Any) -> None:
-        busybox = shutil.which("busybox")
         site.shell(
             "gateway",
             f"mkdir -p {self._root}/bin {self._root}/dev {self._root}/proc {self._root}/sys {self._root}/etc && "
-            f"cp {busybox} {self._root}/bin/busybox && "
+            f"cp $(command -v busybox) {self._root}/bin/busybox && "
             "{ test -e /sys/fs/cgroup/cgroup.controllers || mount -t cgroup2 none /sys/fs/cgroup; }",
         )
         server = "/bin/busybox nc -ll -p 80 -e /bin/busybox echo container"

@@ -8,12 +8,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from playout_lab import managers
 
 from .conftest import BACKENDS, DRIVER, PYTHON
 from .neighbours import NEIGHBOURS
@@ -32,8 +32,7 @@ SECOND = {**policy(rule("web", "in", "80", "203.0.113.11"), governed={"in": {"tc
 def neighbour(request: pytest.FixtureRequest, site: Any) -> Iterator[Any]:
     """A neighbour that was there before us."""
     it = NEIGHBOURS[request.param]
-    missing = [program for program in it.programs if not shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin")]
-    if missing:
+    if missing := managers.lacking(it.programs):
         pytest.skip(f"{request.param} is not tested: no {', '.join(missing)}")
     if request.param == "podman" and os.geteuid() != 0:
         pytest.skip("podman is not tested: it needs root here")

@@ -174,12 +174,17 @@ MANAGERS: dict[str, Manager] = {
 ACTIONS = ("prepare", "start", "stop", "restart")
 
 
-def missing(name: str) -> str | None:
-    """What this machine lacks for the manager ``name``, and the way out; None when it lacks nothing."""
+def lacking(programs: Sequence[str]) -> list[str]:
+    """Those of the programs that hosts with a manager would not find, installed or unpacked."""
     unpacked = [str(PACKAGES / "usr" / part) for part in ("sbin", "bin")]
     path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin", *unpacked])
-    lacking = [program for program in MANAGERS[name].programs if not shutil.which(program, path=path)]
-    return f"no {', '.join(lacking)}: run tools/unpack-packages.sh .build/packages" if lacking else None
+    return [program for program in programs if not shutil.which(program, path=path)]
+
+
+def missing(name: str) -> str | None:
+    """What this machine lacks for the manager ``name``, and the way out; None when it lacks nothing."""
+    absent = lacking(MANAGERS[name].programs)
+    return f"no {', '.join(absent)}: run tools/unpack-packages.sh .build/packages" if absent else None
 
 
 def act(name: str, action: str) -> None:
@@ -187,8 +192,8 @@ def act(name: str, action: str) -> None:
     if action not in ACTIONS:
         raise LabError(f"{action!r}: write one of: {', '.join(ACTIONS)}")
     if action == "prepare":
-        if lacking := missing(name):
-            raise LabError(lacking)
+        if reason := missing(name):
+            raise LabError(reason)
         _RUN.mkdir(exist_ok=True)
         MANAGERS[name].prepare()
     if action in ("stop", "restart"):
