@@ -75,8 +75,8 @@ class FirewalldBackend:
         objects, rest = settle(statements(policy, options), t.cast(State, state).site)
         if _says(rest) and self._machine.objects is None:
             raise BackendError(
-                f"{policy.host}: firewalld has no words for a part of this gateway's policy, and nft, which has, is "
-                "not installed: install the package 'nftables'"
+                f"{policy.host}: firewalld has no words for a part of this policy, and nft, which has, is not there: "
+                "install the package 'nftables'"
             )
         return self._change(objects, rest, state, _kernel.helper_modules(policy))
 
@@ -205,7 +205,7 @@ def _require(host: str, state: t.Optional[State]) -> None:
 
 def _says(rest: Statements) -> bool:
     """Whether anything is left over for the table beside firewalld."""
-    return bool(rest.forward or rest.translate or rest.source_nat or rest.helpers)
+    return any((rest.input, rest.output, rest.forward, rest.translate, rest.source_nat, rest.helpers))
 
 
 def _difference(header: str, before: str, after: str) -> t.Dict[str, str]:

@@ -121,7 +121,7 @@ def test_edits_by_hand_are_noticed_and_repaired(site: Any, edit: str) -> None:
     ("state", "reason"),
     [
         pytest.param(
-            "sed -i s/FirewallBackend=.*/FirewallBackend=iptables/ /etc/firewalld/firewalld.conf",
+            "cd /etc/firewalld; sed -i /FirewallBackend=/d firewalld.conf; echo FirewallBackend=iptables >> firewalld.conf",
             "FirewallBackend is 'iptables'",
             id="older backend",
         ),
