@@ -18,7 +18,8 @@ from typing import Any
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
 
-_MODULE = "playout.firewall.linux_ruleset"
+# Most hosts get nftables, and its module is packed and sent in a fraction of the time that the other takes.
+_NFTABLES_ONLY, _ANY_BACKEND = "playout.firewall.linux_ruleset", "playout.firewall.linux_ruleset_any"
 # Only here a fresh connection is known to be one: others run on the host itself, or keep a connection of their own.
 _FRESH = ("ansible.builtin.ssh", "ssh")
 _AUTO, _AUTO_SECONDS = "auto", 60
@@ -42,7 +43,7 @@ class ActionModule(ActionBase):
         if arguments.get("policy") is None and arguments.get("state", "present") == "present":
             arguments["policy"] = self._policy(task_vars)
         try:
-            result = self._execute_module(module_name=_MODULE, module_args=arguments, task_vars=task_vars)
+            module, result = self._ensure(arguments, task_vars)
         except AnsibleConnectionFailure as error:
             if not timeout or self._task.check_mode:
                 raise
@@ -51,12 +52,20 @@ class ActionModule(ActionBase):
         token = result.pop("_confirm", None)
         if token is None:
             return result
-        return {**result, **self._confirm({**arguments, "confirm": token}, task_vars, timeout)}
+        return {**result, **self._confirm(module, {**arguments, "confirm": token}, task_vars, timeout)}
 
     def cleanup(self, force: bool = False) -> None:
         """Remove our files from the host, where it can be reached: that it cannot must not hide why."""
         with suppress(AnsibleConnectionFailure):
             super().cleanup(force)
+
+    def _ensure(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        """Return the result of the module that has the backends which this host needs, and its name."""
+        if arguments.get("backend", _AUTO) in (_AUTO, "nftables"):
+            result = self._execute_module(module_name=_NFTABLES_ONLY, module_args=arguments, task_vars=task_vars)
+            if not result.get("_other_backend"):
+                return _NFTABLES_ONLY, result
+        return _ANY_BACKEND, self._execute_module(module_name=_ANY_BACKEND, module_args=arguments, task_vars=task_vars)
 
     def _timeout(self, value: Any) -> int:
         """Return the seconds to wait for a confirmation, refused where no new connection can give one."""
@@ -86,7 +95,9 @@ class ActionModule(ActionBase):
         except Exception as error:
             raise AnsibleActionFail(f"no policy for this host: {error}") from error
 
-    def _confirm(self, arguments: dict[str, Any], task_vars: dict[str, Any], timeout: int) -> dict[str, Any]:
+    def _confirm(
+        self, module: str, arguments: dict[str, Any], task_vars: dict[str, Any], timeout: int
+    ) -> dict[str, Any]:
         """Return what the confirmation adds to the result, or the failure with the old rules in force."""
         arguments["confirm_timeout"] = 0
         deadline = time.monotonic() + timeout
@@ -94,7 +105,7 @@ class ActionModule(ActionBase):
         with self._new_connections():
             while time.monotonic() < deadline:
                 try:
-                    confirmed = self._execute_module(module_name=_MODULE, module_args=arguments, task_vars=task_vars)
+                    confirmed = self._execute_module(module_name=module, module_args=arguments, task_vars=task_vars)
                 except AnsibleError as error:
                     # Not only the connection's own: what is first sent over it may fail in other words.
                     reason = str(error)

@@ -25,6 +25,13 @@ class StateError(BackendError):
     """Something failed when a change had begun; the message says which state stands."""
 
 
+class OtherBackend(RuntimeError):
+    """A backend is needed that this module does not have; nothing was changed."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} is needed here, which the module linux_ruleset_any has and this one has not")
+
+
 @dataclass(frozen=True)
 class Machine:
     """The host as a backend finds it: how to run its programs, its files, and everything that nft shows of its rules.
@@ -97,3 +104,7 @@ class Backend(t.Protocol):
 
     def store(self, change: Change) -> None:
         """Change what the firewall's own program loads at boot, all or nothing; nothing to do without one."""
+
+
+# Returns a backend by its name, or raises OtherBackend.
+Open = t.Callable[[str, Machine], Backend]

@@ -22,6 +22,7 @@ from ansible_collections.playout.firewall.plugins.module_utils._backend import (
     BackendError,
     Change,
     Machine,
+    Open,
     StateError,
     Undo,
 )
@@ -74,9 +75,10 @@ class Work:
         return self.live or bool(self.files) or any(change.stored for _backend, change in self.parts)
 
 
-def plan_work(machine: Machine, wish: Wish) -> Work:
+def plan_work(machine: Machine, wish: Wish, open_backend: Open) -> Work:
     """Return what would bring the host to the wanted state. Writes nothing.
 
+    :raises OtherBackend: where a backend is needed that cannot be opened.
     :raises BackendError: and the errors of the backends' own programs, naming what is wrong and the way out.
     """
     persistence = Persistence(machine.run, machine.root)
@@ -91,13 +93,14 @@ def plan_work(machine: Machine, wish: Wish) -> Work:
     managers = _managers.active(machine)
     if policy is None:
         name = (left or managers or ["nftables"])[0]
-        parts = []
+        wanted = None
     else:
         _kernel.require(policy, machine.root)
         name = _managers.choose(wish.backend, managers, machine, policy)
-        backend = open_backend(name, machine)
-        parts = [(backend, backend.compare(policy, wish.options))]
-    parts += [_removal(other, machine) for other in left if policy is None or other != name]
+        wanted = open_backend(name, machine)
+    others = [open_backend(other, machine) for other in left if policy is None or other != name]
+    parts = [(wanted, wanted.compare(policy, wish.options))] if wanted and policy else []
+    parts += [(other, other.compare_absent()) for other in others]
     loader = parts[0][1].loader if parts else None
     work = Work(name, parts, persistence.compare(loader))
     _tell(work, policy, persistence)
@@ -136,33 +139,6 @@ def carry_out(work: Work, machine: Machine, confirm_timeout: int = 0) -> t.Optio
     told = [text for _backend, change in work.parts for text in change.warnings]
     work.warnings = list(dict.fromkeys(work.warnings + told))
     return token
-
-
-def open_backend(name: str, machine: Machine) -> Backend:
-    """Return a backend by its name; only now its code is loaded, which is most of what a run costs."""
-    # Plain imports, because Ansible sends to the host what it finds imported.
-    if name == "nftables":
-        from ansible_collections.playout.firewall.plugins.module_utils._nft_backend import NftablesBackend
-
-        return NftablesBackend(machine)
-    if name == "iptables":
-        from ansible_collections.playout.firewall.plugins.module_utils._iptables_backend import IptablesBackend
-
-        return IptablesBackend(machine)
-    if name == "ufw":
-        from ansible_collections.playout.firewall.plugins.module_utils._ufw_backend import UfwBackend
-
-        return UfwBackend(machine)
-    if name == "firewalld":
-        from ansible_collections.playout.firewall.plugins.module_utils._firewalld_backend import FirewalldBackend
-
-        return FirewalldBackend(machine)
-    raise BackendError(f"no backend '{name}' is known, known are {', '.join(_managers.BACKENDS)}")
-
-
-def _removal(name: str, machine: Machine) -> t.Tuple[Backend, Change]:
-    backend = open_backend(name, machine)
-    return backend, backend.compare_absent()
 
 
 def _tell(work: Work, policy: t.Optional[Policy], persistence: Persistence) -> None:

@@ -25,7 +25,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[3] / ".build" / "collections"))
 
-from ansible_collections.playout.firewall.plugins.module_utils import _engine, _kernel, _nft_memory
+from ansible_collections.playout.firewall.plugins.module_utils import _backends, _engine, _kernel, _nft_memory
 from ansible_collections.playout.firewall.plugins.module_utils._backend import BackendError, Machine
 from ansible_collections.playout.firewall.plugins.module_utils._command import run
 from ansible_collections.playout.firewall.plugins.module_utils._nft_state import NftError, read_ruleset
@@ -58,7 +58,7 @@ def _ensure(action: str) -> dict[str, object]:
     machine = Machine(run, read_ruleset(run))
     # What tests prove is the comparison, not that it was spared.
     _nft_memory.forget(machine)
-    work = _engine.plan_work(machine, wish)
+    work = _engine.plan_work(machine, wish, _backends.open_backend)
     if action != "compare" and work.changed:
         _engine.carry_out(work, machine, 1 if action == "try" else 0)
     boot = bool(work.files) or any(change.stored for _backend, change in work.parts)

@@ -107,6 +107,24 @@ def test_a_run_is_remembered_until_somebody_edits_the_rules(site: Any, tmp_path:
     assert "playout-firewall.nft" not in forgotten["stdout"]
 
 
+def test_a_host_changes_hands_between_backends_as_if_there_were_one_module(site: Any, tmp_path: Path) -> None:
+    removal = {"playout.firewall.linux_ruleset_any": {"state": "absent"}, "ignore_errors": True}
+    results = _play(
+        site,
+        tmp_path,
+        _task(policy=WEB, backend="iptables"),
+        _task(policy=WEB, backend="nftables", check_mode=True, diff=True),
+        _task(policy=WEB, backend="nftables"),
+        _task(policy=WEB),
+        removal,
+    )
+    assert [result["changed"] for result in results] == [True, True, True, False, True]
+    assert [result["backend"] for result in results] == ["iptables", *["nftables"] * 4]
+    assert results[1]["diff"][0]["after_header"] == "nftables table inet playout_firewall"
+    assert not any(result["failed"] or "_other_backend" in result for result in results)
+    assert "playout" not in site.nft("gateway", "list", "ruleset").lower()
+
+
 def test_what_must_not_be_applied_is_refused_and_nothing_changed(site: Any, tmp_path: Path) -> None:
     site.nft("gateway", "-f", "-", text="table inet firewalld {\n}\n")
     before = site.nft("gateway", "-a", "list", "ruleset")

@@ -49,9 +49,13 @@ class Played(ActionModule):
 
     answers: list[Any]
     calls: list[tuple[dict[str, Any], str]]
+    modules: list[str]
 
-    def _execute_module(self, *_args: Any, module_args: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
+    def _execute_module(
+        self, *_args: Any, module_name: str, module_args: dict[str, Any], **_kwargs: Any
+    ) -> dict[str, Any]:
         assert not gc.isenabled(), "what is packed here would be collected with all of Ansible"
+        self.modules.append(module_name.rpartition(".")[2])
         self.calls.append((dict(module_args), self._connection.get_option("ssh_args")))
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):
@@ -73,7 +77,7 @@ def make(monkeypatch: pytest.MonkeyPatch) -> Make:
     def made(arguments: dict[str, Any], *answers: Any, connection: str = "ansible.builtin.ssh") -> Played:
         task = SimpleNamespace(args=arguments, async_val=0, check_mode=False, action="linux_ruleset", delegate_to=None)
         action = Played(task, Connection(connection), SimpleNamespace(check_mode=False), None, "templar", None)
-        action.answers, action.calls = list(answers), []
+        action.answers, action.calls, action.modules = list(answers), [], []
         return action
 
     return made
@@ -166,6 +170,34 @@ def test_the_change_is_confirmed_over_a_connection_of_its_own(make: Make) -> Non
     assert during.startswith("-o ControlMaster=no -o ControlPath=none ")
     assert action._connection.get_option("ssh_args") == before
     assert action._connection.resets == 2
+
+
+OTHER = {"failed": True, "msg": "ufw is needed here", "_other_backend": True}
+
+
+@pytest.mark.parametrize(
+    ("backend", "answers", "modules"),
+    [
+        ({}, [{"changed": True}], ["linux_ruleset"]),
+        ({"backend": "nftables"}, [{"changed": True}], ["linux_ruleset"]),
+        ({"backend": "auto"}, [OTHER, {"changed": True}], ["linux_ruleset", "linux_ruleset_any"]),
+        ({"backend": "ufw"}, [{"changed": True}], ["linux_ruleset_any"]),
+    ],
+    ids=["nftables serves", "nftables is named", "another is found", "another is named"],
+)
+def test_only_who_needs_another_backend_gets_the_module_that_has_all(
+    make: Make, backend: dict[str, str], answers: list[Any], modules: list[str]
+) -> None:
+    action = make(backend, *answers)
+    assert action.run(None, VARIABLES) == {"changed": True}
+    assert action.modules == modules
+    assert all(call == action.calls[0] for call in action.calls)
+
+
+def test_who_made_the_change_is_who_confirms_it(make: Make) -> None:
+    action = make({"confirm_timeout": 5}, OTHER, {"changed": True, "_confirm": "token"}, {"changed": True})
+    assert action.run(None, VARIABLES) == {"changed": True}
+    assert action.modules == ["linux_ruleset", "linux_ruleset_any", "linux_ruleset_any"]
 
 
 def test_nothing_changed_means_nothing_to_confirm(make: Make) -> None:

@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.playout.firewall.plugins.module_utils import _confirm, _engine, _kernel
+from ansible_collections.playout.firewall.plugins.module_utils import _confirm, _kernel
 from ansible_collections.playout.firewall.plugins.module_utils._backend import (
     BackendError,
     Change,
     Machine,
+    OtherBackend,
     StateError,
     Undo,
 )
@@ -136,6 +137,15 @@ class Host:
         parts = [(self.backends[name], self.backends[name].change) for name in names]
         return Work(names[0], parts, Persistence(self._run, str(self.root)).compare(loader))
 
+    def plan(self, machine: Machine, wish: Wish) -> Work:
+        """Plan with these backends alone."""
+        return plan_work(machine, wish, self._open)
+
+    def _open(self, name: str, _machine: Machine) -> Played:
+        if name not in self.backends:
+            raise OtherBackend(name)
+        return self.backends[name]
+
     def files(self) -> set[str]:
         return {str(path.relative_to(self.root)) for path in (self.root / "etc").rglob("*") if path.is_file()}
 
@@ -163,7 +173,6 @@ def host(tmp_path: Path, diary: Diary, monkeypatch: pytest.MonkeyPatch) -> Host:
     for name, word in (("arm", "armed"), ("confirm", "disarmed")):
         monkeypatch.setattr(_confirm, name, noted(word, partial(getattr(_confirm, name), directory=directory)))
     monkeypatch.setattr(_confirm, "tidy", partial(_confirm.tidy, directory))
-    monkeypatch.setattr(_engine, "open_backend", lambda name, _machine: host.backends[name])
     return host
 
 
@@ -174,7 +183,7 @@ def test_a_plan_writes_nothing_and_tells_everything(host: Host, diary: Diary) ->
     shown = {"before": "a", "after": "b"}
     host.backend("nftables", Change(True, loader=_loader(), diff=[shown], warnings=["beware"]))
     before = host.files()
-    work = plan_work(host.machine(), Wish(_policy(**TOLD), Options("default_deny")))
+    work = host.plan(host.machine(), Wish(_policy(**TOLD), Options("default_deny")))
     assert diary.entries == ["compare nftables default_deny"]
     assert host.files() == before
     assert (work.backend, work.live, work.changed, work.persistent) == ("nftables", True, True, True)
@@ -186,7 +195,7 @@ def test_files_that_go_are_shown(host: Host) -> None:
     host.backend("nftables", Change(False, loader=_loader()))
     (host.root / SCRIPT_RULES).parent.mkdir(parents=True)
     (host.root / SCRIPT_RULES).touch()
-    work = plan_work(host.machine(), Wish(_policy(**TOLD)))
+    work = host.plan(host.machine(), Wish(_policy(**TOLD)))
     assert {"prepared": f"/{SCRIPT_RULES}: removed\n"} in work.diff
 
 
@@ -202,14 +211,14 @@ def test_files_that_go_are_shown(host: Host) -> None:
 )
 def test_anything_that_differs_is_a_change(host: Host, change: Change, live: bool, changed: bool) -> None:
     host.backend("nftables", change)
-    work = plan_work(host.machine(), Wish(_policy(**TOLD)))
+    work = host.plan(host.machine(), Wish(_policy(**TOLD)))
     assert (work.live, work.changed) == (live, changed)
 
 
 def test_what_another_backend_left_goes_after_what_is_new(host: Host, diary: Diary) -> None:
     host.backend("nftables", Change(True))
     host.backend("iptables", Change(True))
-    work = plan_work(host.machine(OUR_CHAIN, OURS), Wish(_policy(**TOLD), backend="nftables"))
+    work = host.plan(host.machine(OUR_CHAIN, OURS), Wish(_policy(**TOLD), backend="nftables"))
     assert [backend.name for backend, _change in work.parts] == ["nftables", "iptables"]
     assert diary.entries == ["compare nftables scoped", "compare absent iptables"]
 
@@ -219,7 +228,7 @@ def test_no_policy_removes_from_every_backend_what_is_left(host: Host, diary: Di
     host.backend("iptables", Change(True))
     (host.root / NFT_RULES).parent.mkdir(parents=True)
     (host.root / NFT_RULES).touch()
-    work = plan_work(host.machine(OUR_CHAIN, OURS), Wish(None))
+    work = host.plan(host.machine(OUR_CHAIN, OURS), Wish(None))
     assert diary.entries == ["compare absent nftables", "compare absent iptables"]
     assert list(work.files.remove) == [NFT_RULES]
     assert work.backend == "nftables"
@@ -232,11 +241,11 @@ def test_rules_of_an_nft_that_was_removed_are_not_forgotten(host: Host, policy: 
     machine = replace(host.machine(), objects=None)
     reason = r"nft is not installed, but rules of ours .*: install the package 'nftables'$"
     with pytest.raises(BackendError, match=reason):
-        plan_work(machine, Wish(policy))
+        host.plan(machine, Wish(policy))
 
 
 def test_no_policy_on_a_bare_host_is_no_work(host: Host, diary: Diary) -> None:
-    work = plan_work(host.machine(), Wish(None))
+    work = host.plan(host.machine(), Wish(None))
     assert (work.parts, work.changed, diary.entries) == ([], False, [])
 
 
@@ -245,7 +254,7 @@ def test_a_policy_that_says_nothing_leaves_nothing_unless_all_else_is_denied(
     host: Host, diary: Diary, enforcement: str, left: bool
 ) -> None:
     host.backend("nftables", Change(True))
-    plan_work(host.machine(OURS), Wish(_policy(), Options(enforcement)))
+    host.plan(host.machine(OURS), Wish(_policy(), Options(enforcement)))
     assert diary.entries == ["compare absent nftables" if left else "compare nftables default_deny"]
 
 
@@ -255,31 +264,38 @@ def test_the_kernel_is_asked_before_a_backend_is(host: Host, diary: Diary, monke
 
     monkeypatch.setattr(_kernel, "require", refuse)
     with pytest.raises(_kernel.KernelError, match=f"^h in {host.root}$"):
-        plan_work(host.machine(), Wish(_policy(**TOLD)))
+        host.plan(host.machine(), Wish(_policy(**TOLD)))
     assert diary.entries == []
 
 
 def test_without_systemd_the_command_to_run_at_boot_is_a_warning(host: Host) -> None:
     (host.root / "lib/systemd/systemd").unlink()
     host.backend("nftables", Change(True, loader=_loader()))
-    work = plan_work(host.machine(), Wish(_policy(**TOLD)))
+    work = host.plan(host.machine(), Wish(_policy(**TOLD)))
     assert not work.persistent
     assert [warning.endswith(f"run 'nft -f /{NFT_RULES}' there") for warning in work.warnings] == [True]
     # What a program of the host's own loads is that program's affair.
     host.backend("nftables", Change(True, stored=True))
-    assert plan_work(host.machine(), Wish(_policy(**TOLD))).persistent
+    assert host.plan(host.machine(), Wish(_policy(**TOLD))).persistent
 
 
 @pytest.mark.parametrize(("sources", "warnings"), [([], 1), (["192.0.2.0/24"], 0)])
 def test_denied_transit_without_management_is_a_warning(host: Host, sources: list[str], warnings: int) -> None:
     host.backend("nftables", Change(True))
     policy = _policy(gateway={"transit": "deny"}, management={"ports": ["22"], "sources": sources})
-    assert len(plan_work(host.machine(), Wish(policy)).warnings) == warnings
+    assert len(host.plan(host.machine(), Wish(policy)).warnings) == warnings
 
 
-def test_a_backend_that_nobody_knows_is_refused_by_name() -> None:
-    with pytest.raises(BackendError, match="no backend 'pf' is known, known are nftables, firewalld, ufw, iptables"):
-        _engine.open_backend("pf", Machine(run))
+@pytest.mark.parametrize(("backend", "policy"), [("iptables", TOLD), ("nftables", TOLD), ("auto", None)])
+def test_a_backend_that_is_missing_is_told_before_any_is_asked(
+    host: Host, diary: Diary, backend: str, policy: dict[str, Any] | None
+) -> None:
+    """It is the one that was chosen, or one that something of ours is left in."""
+    host.backend("nftables", Change(True))
+    wish = Wish(_policy(**policy) if policy else None, backend=backend)
+    with pytest.raises(OtherBackend, match=r"^iptables is needed here, which the module linux_ruleset_any has"):
+        host.plan(host.machine(OUR_CHAIN, OURS), wish)
+    assert diary.entries == []
 
 
 # -- the order ----------------------------------------------------------------------------------------------------
@@ -321,7 +337,7 @@ def test_without_any_difference_no_backend_is_called(host: Host, diary: Diary) -
 def test_what_applying_and_storing_have_to_say_is_told_once(host: Host, live: bool, stored: bool) -> None:
     change = Change(live, stored, warnings=["before"], plan=["before", "meanwhile"])
     host.backend("nftables", change)
-    work = plan_work(host.machine(), Wish(_policy(**TOLD)))
+    work = host.plan(host.machine(), Wish(_policy(**TOLD)))
     carry_out(work, host.machine())
     assert work.warnings == ["before", "meanwhile"]
 
