@@ -76,8 +76,8 @@ class UfwBackend:
     def compare(self, policy: Policy, options: Options) -> Change:
         host = policy.host
         _refuse_gateway(policy)
-        kernels = self._ufw.kernels()
         try:
+            kernels = self._ufw.kernels()
             self._ufw.require(kernels)
             self._refuse_ipv6(policy)
             found = conflicts(policy, self._machine.objects or (), IPTABLES_TABLES)

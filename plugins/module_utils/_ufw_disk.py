@@ -9,10 +9,12 @@ import contextlib
 import fcntl
 import os
 import shlex
+import tempfile
 import time
 import typing as t
 
 from ansible_collections.playout.firewall.plugins.module_utils._backend import BackendError, Machine
+from ansible_collections.playout.firewall.plugins.module_utils._confirm import DIRECTORY
 from ansible_collections.playout.firewall.plugins.module_utils._detached import carry_out
 from ansible_collections.playout.firewall.plugins.module_utils._ufw import FAMILIES
 
@@ -21,8 +23,8 @@ _SECONDS = 30.0
 _PAUSE = 0.1
 _NEW, _OLD = ".playout-new", ".playout-old"
 
-# Bytes that are no UTF-8 survive reading and writing.
-_TEXT: t.Mapping[str, t.Any] = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}
+# Line ends survive reading and writing.
+_TEXT: t.Mapping[str, t.Any] = {"encoding": "utf-8", "newline": ""}
 
 
 @contextlib.contextmanager
@@ -55,6 +57,8 @@ def read(machine: Machine, path: str) -> t.Optional[str]:
         return None
     except OSError as error:
         raise BackendError(f"/{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise BackendError(f"/{path} is no text that ufw could have written: {error}") from error
 
 
 def left_over(machine: Machine) -> t.List[str]:
@@ -63,30 +67,25 @@ def left_over(machine: Machine) -> t.List[str]:
     return [target + suffix for target in targets for suffix in (_NEW, _OLD) if os.path.lexists(target + suffix)]
 
 
-def replace(machine: Machine, texts: t.Mapping[str, str]) -> None:
-    """Replace these files, all of them or none, also when this process is killed meanwhile.
+def replace(machine: Machine, texts: t.Mapping[str, str], directory: str = DIRECTORY) -> None:
+    """Replace these files, all of them or none, also when this process is killed; they keep owner and mode.
 
+    :param directory: where their texts wait for the script that does it, so that a killed process leaves nothing beside
+        ufw's files.
     :raises BackendError: naming what failed; the old files are in place.
     """
-    steps: t.Dict[str, t.List[str]] = {"keep": [], "put": [], "tidy": [], "undo": []}
-    targets = [os.path.realpath(machine.path(path)) for path in texts]
-    for path in left_over(machine):
-        os.unlink(path)
-    try:
-        for target, text in zip(targets, texts.values()):
-            _stage(target, text)
+    with _waiting(texts, directory) as places:
+        write, keep, put, undo = [], [], [], []
+        for path, place in places.items():
+            target = os.path.realpath(machine.path(path))
             name, new, old = (shlex.quote(target + suffix) for suffix in ("", _NEW, _OLD))
-            steps["keep"].append(f"ln -f {name} {old}")
-            steps["put"].append(f"mv -f {new} {name}")
-            steps["tidy"].append(f"rm -f {old}")
-            steps["undo"].append(f"[ ! -e {old} ] || mv -f {old} {name}\nrm -f {new} {old}")
-    except OSError as error:
-        for path in left_over(machine):
-            os.unlink(path)
-        raise BackendError(f"{error.filename or target} cannot be written: {error.strerror}") from error
-    carry_out("\n".join([*steps["keep"], *steps["put"], *steps["tidy"], ""]), "\n".join([*steps["undo"], ""]))
-    for directory in sorted({os.path.dirname(target) for target in targets}):
-        _sync(directory)
+            write.append(f"cp -p {name} {new}\ncat {shlex.quote(place)} >{new}\nsync {new}")
+            keep.append(f"ln {name} {old}")
+            put.append(f"mv -f {new} {name}")
+            undo.append(f"[ ! -e {old} ] || mv -f {old} {name}\nrm -f {new} {old}")
+        left = "\n".join(f"rm -f {shlex.quote(path)}" for path in left_over(machine))
+        olds = "\n".join(f"rm -f {line.split(' ', 2)[2]}" for line in keep)
+        carry_out("\n".join([left, *write, *keep, *put, olds, ""]), "\n".join([*undo, ""]))
 
 
 def has_mark(machine: Machine, path: str) -> bool:
@@ -103,24 +102,19 @@ def remove_mark(machine: Machine, path: str) -> None:
         os.unlink(machine.path(path))
 
 
-def _stage(target: str, text: str) -> None:
-    """Write the new file beside the old one, as its owner's and with its mode."""
-    old = os.stat(target)
-    handle = os.open(target + _NEW, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with open(handle, "w", **_TEXT) as stream:
-        os.fchown(handle, old.st_uid, old.st_gid)
-        os.fchmod(handle, old.st_mode & 0o7777)
-        stream.write(text)
-        stream.flush()
-        os.fsync(handle)
-
-
-def _sync(directory: str) -> None:
-    handle = os.open(directory, os.O_RDONLY)
+@contextlib.contextmanager
+def _waiting(texts: t.Mapping[str, str], directory: str) -> t.Iterator[t.Dict[str, str]]:
+    """Write the texts aside; yield where the one for each path is."""
     try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        os.makedirs(directory, mode=0o700, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="ufw-", dir=directory) as place:
+            places = {path: os.path.join(place, os.path.basename(path)) for path in texts}
+            for path, text in texts.items():
+                with open(places[path], "w", **_TEXT) as stream:
+                    stream.write(text)
+            yield places
+    except OSError as error:
+        raise BackendError(f"{directory} cannot be written: {error.strerror}") from error
 
 
 def _wait(handle: int, path: str, seconds: float) -> None:

@@ -129,10 +129,22 @@ class Ufw:
         return any(line.split()[:1] == [name] for line in lines)
 
     def kernels(self) -> t.Dict[Family, Kernel]:
-        """Return the rules in force; a family whose programs are missing has none."""
+        """Return the rules in force; where ufw is gone, a family whose programs are gone with it has none.
+
+        :raises BackendError: where they cannot be read.
+        """
         families = FAMILIES if self.kernel_knows_ipv6 else (IPV4,)
-        listings = {family: self._machine.run([f"{family.program}-save"], "") for family in families}
-        return {family: Kernel.parse(result.out) for family, result in listings.items()}
+        return {family: Kernel.parse(self._saved(f"{family.program}-save")) for family in families}
+
+    def _saved(self, program: str) -> str:
+        result = self._machine.run([program], "")
+        if result.code == 127 and not self.enabled:
+            return ""
+        if result.code == 127:
+            raise BackendError(f"{program} is not installed: install the package 'iptables'")
+        if result.code:
+            raise BackendError(f"{program} cannot list the rules (root is needed): {result.reason}")
+        return result.out
 
     def require(self, kernels: t.Mapping[Family, Kernel]) -> None:
         """Check that ufw decides on packets, in every family that it serves.

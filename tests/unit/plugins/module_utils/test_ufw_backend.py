@@ -114,6 +114,8 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     it = Host(tmp_path / "root")
     monkeypatch.setattr(_ufw_backend, "carry_out", it.carry_out)
     monkeypatch.setattr(_ufw_disk, "carry_out", lambda *scripts: carry_out(*scripts, str(tmp_path / "scripts")))
+    replace = _ufw_disk.replace
+    monkeypatch.setattr(_ufw_disk, "replace", lambda *what: replace(*what, str(tmp_path / "texts")))
     monkeypatch.setattr(_kernel, "load_modules", lambda _names, _run: [])
     return it
 

@@ -47,6 +47,13 @@ def _texts(machine: Machine) -> list[str | None]:
     return [_ufw_disk.read(machine, path) for path in (RULES, RULES6)]
 
 
+def _replace(machine: Machine, texts: dict[str, str]) -> None:
+    try:
+        _ufw_disk.replace(machine, texts, machine.path("run/texts"))
+    finally:
+        assert os.listdir(machine.path("run/texts")) == []
+
+
 def _names(machine: Machine) -> list[str]:
     return sorted(os.listdir(machine.path("etc/ufw")))
 
@@ -64,19 +71,25 @@ def _ufw(machine: Machine) -> Iterator[subprocess.Popen[bytes]]:
 
 def test_both_files_are_replaced_and_keep_their_mode(machine: Machine) -> None:
     Path(machine.path(RULES6)).chmod(0o600)
-    _ufw_disk.replace(machine, {RULES: "new", RULES6: "new 6"})
+    _replace(machine, {RULES: "new", RULES6: "new 6"})
     assert _texts(machine) == ["new", "new 6"]
     assert [os.stat(machine.path(path)).st_mode & 0o7777 for path in (RULES, RULES6)] == [0o640, 0o600]
     assert _names(machine) == ["user.rules", "user6.rules"]
 
 
-def test_bytes_that_are_no_text_and_line_ends_survive(machine: Machine) -> None:
-    odd = b"# caf\xe9\r\nline\n\n"
-    Path(machine.path(RULES)).write_bytes(odd)
+def test_line_ends_and_words_of_any_language_survive(machine: Machine) -> None:
+    odd = "# café\r\nline\n\n"
+    Path(machine.path(RULES)).write_bytes(odd.encode())
     text = _ufw_disk.read(machine, RULES)
-    assert text is not None
-    _ufw_disk.replace(machine, {RULES: text + "more\n"})
-    assert Path(machine.path(RULES)).read_bytes() == odd + b"more\n"
+    assert text == odd
+    _replace(machine, {RULES: text + "more\n"})
+    assert Path(machine.path(RULES)).read_bytes() == (odd + "more\n").encode()
+
+
+def test_a_file_that_is_no_text_is_an_error(machine: Machine) -> None:
+    Path(machine.path(RULES)).write_bytes(b"\xe9")
+    with pytest.raises(BackendError, match=r"^/etc/ufw/user.rules is no text"):
+        _ufw_disk.read(machine, RULES)
 
 
 def test_when_the_second_file_cannot_be_replaced_the_first_is_as_it_was(
@@ -90,23 +103,31 @@ def test_when_the_second_file_cannot_be_replaced_the_first_is_as_it_was(
 
     monkeypatch.setattr(_ufw_disk, "carry_out", fail)
     with pytest.raises(BackendError):
-        _ufw_disk.replace(machine, {RULES: "new", RULES6: "new 6"})
+        _replace(machine, {RULES: "new", RULES6: "new 6"})
     assert _texts(machine) == [f"old {RULES}", f"old {RULES6}"]
     assert _names(machine) == ["user.rules", "user6.rules"]
 
 
 def test_when_the_second_file_cannot_be_written_nothing_was_changed(machine: Machine) -> None:
-    with pytest.raises(BackendError, match=r"etc/ufw/gone.rules.* cannot be written"):
-        _ufw_disk.replace(machine, {RULES: "new", "etc/ufw/gone.rules": "new 6"})
+    with pytest.raises(BackendError, match=r"gone.rules.*No such file"):
+        _replace(machine, {RULES: "new", "etc/ufw/gone.rules": "new 6"})
     assert _texts(machine) == [f"old {RULES}", f"old {RULES6}"]
     assert _names(machine) == ["user.rules", "user6.rules"]
+
+
+def test_where_texts_cannot_wait_nothing_was_changed(machine: Machine) -> None:
+    place = machine.path("run/file")
+    Path(place).touch()
+    with pytest.raises(BackendError, match=r"run/file cannot be written: (File exists|Not a directory)"):
+        _ufw_disk.replace(machine, {RULES: "new"}, place)
+    assert _texts(machine) == [f"old {RULES}", f"old {RULES6}"]
 
 
 def test_what_a_crash_left_is_found_and_gone_after_the_next_replacement(machine: Machine) -> None:
     left = Path(machine.path(f"{RULES}.playout-new"))
     left.write_text("half", encoding="utf-8")
     assert _ufw_disk.left_over(machine) == [str(left)]
-    _ufw_disk.replace(machine, {})
+    _replace(machine, {})
     assert _names(machine) == ["user.rules", "user6.rules"]
 
 
@@ -114,7 +135,7 @@ def test_a_linked_file_stays_a_link(machine: Machine, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere.rules"
     Path(machine.path(RULES)).rename(elsewhere)
     Path(machine.path(RULES)).symlink_to(elsewhere)
-    _ufw_disk.replace(machine, {RULES: "new"})
+    _replace(machine, {RULES: "new"})
     assert Path(machine.path(RULES)).is_symlink()
     assert elsewhere.read_text(encoding="utf-8") == "new"
 

@@ -89,6 +89,24 @@ def _require(ufw: Ufw) -> None:
 
 
 @pytest.mark.parametrize(
+    ("result", "reason"),
+    [
+        (Result(127), "iptables-save is not installed: install the package 'iptables'"),
+        (
+            Result(1, "", "Permission denied"),
+            r"iptables-save cannot list the rules \(root is needed\): Permission denied",
+        ),
+        (Result(-11, "*filter"), r"iptables-save cannot list the rules .*: ended by signal 11"),
+    ],
+)
+def test_rules_that_cannot_be_read_are_not_taken_for_none(tmp_path: Path, result: Result, reason: str) -> None:
+    (tmp_path / "etc/ufw").mkdir(parents=True)
+    (tmp_path / "etc/ufw/ufw.conf").write_text("ENABLED=yes\n", encoding="utf-8")
+    with pytest.raises(BackendError, match=reason):
+        Ufw(Machine(lambda _arguments, _text: result, (), str(tmp_path))).kernels()
+
+
+@pytest.mark.parametrize(
     ("ipv6", "families"),
     [("IPV6=yes", FAMILIES), ('IPV6="yes"', FAMILIES), ("IPV6='YES'", FAMILIES), ("IPV6=no", (IPV4,)), ("", (IPV4,))],
 )
