@@ -26,7 +26,12 @@ from ansible_collections.playout.firewall.plugins.module_utils._firewalld_object
     RichRule,
     Service,
 )
-from ansible_collections.playout.firewall.plugins.module_utils._intervals import Intervals, intersect, subtract
+from ansible_collections.playout.firewall.plugins.module_utils._intervals import (
+    Intervals,
+    intersect,
+    subtract,
+    union,
+)
 from ansible_collections.playout.firewall.plugins.module_utils._statements import (
     ACCEPT,
     DROP,
@@ -103,17 +108,18 @@ def ways(line: Statement, forward: Lines) -> t.Optional[t.List[Way]]:
     None where firewalld, which lets everything through that was translated, cannot be told so by sources alone.
     """
     left = line.ports if line.to_port is None else ((line.to_port, line.to_port),)
+    unclear: Intervals = ()
     found = []
     for rule in forward:
-        hit = _hit(rule, line, left)
-        if not hit or rule.incoming:
-            continue
-        if rule.verdict == DROP and (rule.sources or (rule.not_incoming and not line.incoming)):
-            return None
-        if rule.verdict == ACCEPT:
+        hit = () if rule.incoming else _hit(rule, line, left)
+        if hit and rule.verdict == ACCEPT:
             found.append(Way(line, hit if line.to_port is None else line.ports, rule.sources))
-        if not rule.sources:
+        if rule.verdict == DROP and (rule.sources or (rule.not_incoming and not line.incoming)):
+            unclear = union([*unclear, *hit])
+        elif rule.verdict == DROP or not rule.sources:
             left = subtract(left, hit)
+    if intersect(left, unclear):
+        return None
     if left:
         found.append(Way(line, left if line.to_port is None else line.ports, ()))
     return found

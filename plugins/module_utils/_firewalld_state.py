@@ -35,7 +35,7 @@ TABLE = ("inet", "firewalld")
 # The interpreter that can import firewalld is in their first line.
 _PROGRAMS = ("usr/bin/firewall-cmd", "usr/sbin/firewalld")
 # What firewalld leaves when it writes a file anew, and a run of ours that was killed, is ours too.
-_OURS = re.compile(rf"\.?{MARK}[^/]*\.xml(\.old|\.new)?")
+_OURS = re.compile(rf"\.*{MARK}[^/]*\.xml(\.old|\.new)*")
 
 Files = t.Mapping[str, t.Optional[str]]
 
@@ -128,10 +128,12 @@ class Firewalld:
 
     def _program(self, request: t.Mapping[str, t.Any]) -> str:
         root = {"root": self._machine.path(DIRECTORY)}
-        loader = t.cast(t.Any, _firewalld_client.__spec__).loader
+        source = t.cast(t.Any, _firewalld_client.__spec__).loader.get_source(_firewalld_client.__name__)
+        # Ansible's own loader, on a controller, gives bytes.
+        text = source.decode() if isinstance(source, bytes) else source
         # The oldest interpreters in use know no such future, and need none of it.
-        source = loader.get_source(_firewalld_client.__name__).replace("from __future__ import annotations\n", "")
-        return f"{source}\n\nmain(json.loads({json.dumps({**root, **request})!r}))\n"
+        text = text.replace("from __future__ import annotations\n", "")
+        return f"{text}\n\nmain(json.loads({json.dumps({**root, **request})!r}))\n"
 
     def _interpreter(self) -> t.List[str]:
         for program in _PROGRAMS:

@@ -121,7 +121,7 @@ def test_edits_by_hand_are_noticed_and_repaired(site: Any, edit: str) -> None:
     ("state", "reason"),
     [
         pytest.param(
-            "cd /etc/firewalld; sed -i /FirewallBackend=/d firewalld.conf; echo FirewallBackend=iptables >> firewalld.conf",
+            "F=/etc/firewalld/firewalld.conf; sed -i /FirewallBackend=/d $F; echo FirewallBackend=iptables >> $F",
             "FirewallBackend is 'iptables'",
             id="older backend",
         ),
