@@ -20,6 +20,7 @@ import os
 import signal
 import socket
 import sys
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).parents[3] / ".build" / "collections"))
 
 from ansible.module_utils import basic
 from ansible_collections.playout.firewall.plugins.module_utils import _lock
-from ansible_collections.playout.firewall.plugins.modules import linux_ruleset
+from ansible_collections.playout.firewall.plugins.modules import linux_ruleset, linux_ruleset_any
 
 RUN = Path("/run/faults")
 _WATCHED = ("/etc/", "/run/", "/var/lib/")
@@ -82,9 +83,11 @@ def _start(request: dict[str, Any]) -> int:
         _lock.exclusive = functools.partial(_lock.exclusive, seconds=request["patience"])
     sys.addaudithook(_Steps(files["steps"], request.get("kill_before", 0)))
     try:
-        linux_ruleset.main()
+        (linux_ruleset if request["start"]["backend"] == "nftables" else linux_ruleset_any).main()
     except SystemExit:
         pass
+    except BaseException:
+        traceback.print_exc()
     finally:
         sys.stdout.flush()
         os._exit(0)

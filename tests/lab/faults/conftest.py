@@ -21,7 +21,7 @@ from .policies import ADMIN, ADMIN6, LISTENERS, STRANGER, STRANGER6, TARGET, TAR
 from .target import Agent, Manager, Target
 
 # To test another backend, name it here.
-BACKENDS = ("nftables", "iptables")
+BACKENDS = ("nftables", "iptables", "ufw", "firewalld")
 
 # Debian's in 2019, built without JSON.
 _OLD_NFT = """#!/bin/sh
@@ -45,16 +45,15 @@ MANAGERS = {
     "ufw": Manager(
         ("nft", *_IPTABLES),
         "iptables-restore",
-        _OLD_IPTABLES,
         rules="/etc/ufw",
-        store=("/etc/ufw",),
+        store=("/etc/ufw/user.rules", "/etc/ufw/user6.rules"),
         boot="/usr/lib/ufw/ufw-init start quiet",
         accept="ufw allow 9000/tcp",
         forget="ufw delete allow 9000/tcp",
     ),
     "firewalld": Manager(
         ("nft", "python3"),
-        "firewall-cmd",
+        daemon="firewalld",
         rules="/etc/firewalld",
         store=("/etc/firewalld",),
         accept="firewall-cmd -q --add-port=9000/tcp",

@@ -79,7 +79,8 @@ class Injection:
             mount -t overlay overlay -o lowerdir={place},upperdir={layers}/upper,workdir={layers}/work {place}
             rm {path}
             """,
-            f"umount {place}; rm -rf {layers}",
+            # What undoes it runs from there.
+            f"umount -l {place}; rm -rf {layers}",
         )
 
     def fill_disk(self, directory: str) -> None:

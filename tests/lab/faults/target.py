@@ -25,17 +25,19 @@ class Manager:
     """What a backend's manager adds to faults.
 
     :param programs: what a run calls, and what can fail.
-    :param needed: the one of them without which nothing works.
+    :param needed: the program without which nothing works; none where it is a daemon.
     :param old: that one as it was when it was too old, as a script; none where it does not tell its age.
+    :param daemon: what has to run.
     :param rules: the directory to which a changed policy is written.
-    :param store: what the manager itself loads at boot.
+    :param store: what the manager itself loads at boot; without one, a unit of ours loads everything.
     :param boot: loads that where nothing is in force; empty where only a daemon does.
     :param accept: opens port 9000 in it to everybody, behind whatever is there, until ``forget`` is run.
     """
 
     programs: tuple[str, ...]
-    needed: str
+    needed: str = ""
     old: str = ""
+    daemon: str = ""
     rules: str = "/etc/playout-firewall"
     store: tuple[str, ...] = ()
     boot: str = ""
@@ -163,7 +165,7 @@ class Target:
                 nft -f /etc/playout-firewall/ruleset.nft
             fi
         """
-        store = f"find {files} -type f ! -name .filler | sort | xargs cat" if files else "true"
+        store = f"find {files} -name '*.rules' -o -name '*.xml' | sort | xargs tail -vn +1" if files else "true"
         text = self.shell(f"{{ {listing}; }}; echo @@; unshare --net sh -euc '{boot} {listing}'; echo @@; {store}")
         live, loaded, stored = text.split("@@\n", 2)
         return State(_parse(live), _parse(loaded), stored)
@@ -173,9 +175,18 @@ class Target:
         found = self.state()
         live = [name for name, known in self._known.items() if known.live == found.live]
         boot = [name for name, known in self._known.items() if (known.boot, known.store) == (found.boot, found.store)]
-        assert live, f"a third state is in force: {found.live}"
-        assert boot, f"a third state is loaded at boot: {found.boot} {found.store}"
+        assert live, f"a third state is in force: {self._differences('live', found)}"
+        assert boot, f"a third state is loaded at boot: {self._differences('boot', found)} {found.store}"
         return live[0], boot[0]
+
+    def _differences(self, part: str, found: State) -> dict[str, list[Any]]:
+        """What differs from each of the known states."""
+        have = getattr(found, part)
+        told = {}
+        for name, known in self._known.items():
+            want = getattr(known, part)
+            told[name] = [(key, want.get(key), have.get(key)) for key in {**want, **have} if want.get(key) != have.get(key)]
+        return told
 
     def check(self, live: str, boot: str | None = None) -> None:
         """Check the state by listings and by packets."""
@@ -193,7 +204,7 @@ class Target:
             self._agents[host].tell({"probe": [[*probe[1:], _PATIENT if probe in wanted else _BRIEF] for probe in own]})
         for host, own in split.items():
             found += [probe for probe, is_open in zip(own, self._agents[host].hear(), strict=True) if is_open]
-        assert set(found) == wanted, f"not the packets of the {name} state"
+        assert set(found) == wanted, f"not the packets of the {name} state: {set(found) ^ wanted}"
 
     def opens(self, host: str, address: str, port: int) -> bool:
         """Whether a host gets in where it is not expected to."""

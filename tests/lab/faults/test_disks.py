@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -30,8 +31,14 @@ FAULTS = pytest.mark.parametrize(
 Fault = Callable[[Target, Injection], None]
 
 
-def _says(outcome: Outcome, *parts: str) -> None:
+# Several ways to say the same.
+_OLD = re.compile("nothing was changed|the old (rules are in force again|ones stand)", re.IGNORECASE)
+
+
+def _says_old(outcome: Outcome, *parts: str) -> None:
+    """Check that a run failed and says that the old state stands, and why."""
     assert outcome.failed
+    assert _OLD.search(outcome.message), outcome.message
     for part in parts:
         assert part in outcome.message
 
@@ -43,7 +50,11 @@ def test_a_change_that_cannot_be_kept_is_not_made(
 ) -> None:
     before = target.boot_files()
     fault(target, injection)
-    _says(target.run("new", confirm_timeout=seconds), "nothing was changed", "cannot be written", reason)
+    outcome = target.run("new", confirm_timeout=seconds)
+    if seconds and not outcome.failed:
+        # Managers are not asked to write before it is confirmed.
+        outcome = target.run("new", confirm=outcome.result["_confirm"])
+    _says_old(outcome, reason)
     target.check("old")
     injection.end()
     assert target.boot_files() == before
@@ -58,7 +69,7 @@ def test_a_change_that_cannot_be_kept_when_it_is_confirmed_is_taken_back(
     before = target.boot_files()
     token = target.succeed("new", confirm_timeout=3000).result["_confirm"]
     fault(target, injection)
-    _says(target.run("new", confirm=token), "the old rules are in force again", "cannot be written", reason)
+    _says_old(target.run("new", confirm=token), reason)
     target.check("old")
     injection.end()
     assert target.boot_files() == before
@@ -74,14 +85,16 @@ def test_what_cannot_be_removed_for_the_next_boot_stays_in_force(
         assert target.succeed("none").result["changed"]
         return
     fault(target, injection)
-    _says(target.run("none"), "The old rules are in force again", reason)
+    _says_old(target.run("none"), reason)
     target.check("old")
 
 
 def test_a_first_policy_whose_unit_cannot_be_written_is_not_enforced(target: Target, injection: Injection) -> None:
+    if target.manager.store:
+        pytest.skip("no unit of ours loads these rules")
     target.succeed("none")
     injection.fill_disk("/etc/systemd/system")
-    _says(target.run("new"), "nothing was changed", "/etc/systemd/system", "No space left on device")
+    _says_old(target.run("new"), "/etc/systemd/system", "No space left on device")
     target.check("none")
 
 
@@ -89,7 +102,7 @@ def test_files_that_were_replaced_before_one_that_cannot_be_are_put_back(target:
     before = target.boot_files()
     for file in target.shell("ls /etc/playout-firewall/ruleset* /etc/systemd/system/*playout* || true").split():
         injection.pin(file)
-        _says(target.run("none"), "The old rules are in force again", file, "cannot be replaced")
+        _says_old(target.run("none"), file, "cannot be replaced")
         target.check("old")
         injection.end()
         assert target.boot_files() == before

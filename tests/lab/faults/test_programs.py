@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from .injection import CRASH, Injection
@@ -13,40 +15,45 @@ from .target import Target
 pytestmark = pytest.mark.lab
 
 
+@pytest.fixture
+def needed(target: Target) -> str:
+    """The program without which nothing works."""
+    if not target.manager.needed:
+        pytest.skip(f"{target.backend} is a daemon")
+    return target.manager.needed
+
+
 @pytest.mark.parametrize("backend", ["auto", ""])
-def test_a_missing_program_is_named(target: Target, injection: Injection, backend: str) -> None:
-    program = target.manager.needed
-    injection.remove(program)
+def test_a_missing_program_is_named(target: Target, injection: Injection, needed: str, backend: str) -> None:
+    injection.remove(needed)
     outcome = target.run("new", **({"backend": backend} if backend else {}))
     injection.end()
     assert outcome.failed, outcome
-    assert f"{program} is not installed" in outcome.message
+    assert re.search(f"{needed}(:| is) not (installed|found)", outcome.message)
     assert "othing was changed" in outcome.message
     target.check("old")
 
 
-def test_a_program_that_must_not_be_run_is_named(target: Target, injection: Injection) -> None:
-    program = target.manager.needed
-    injection.replace(program, "")
-    target.shell(f"chmod 600 /run/faults/instead-{program}")
+def test_a_program_that_must_not_be_run_is_named(target: Target, injection: Injection, needed: str) -> None:
+    injection.replace(needed, "")
+    target.shell(f"chmod 600 /run/faults/instead-{needed}")
     outcome = target.run("new")
     injection.end()
     assert outcome.failed
-    assert program in outcome.message
+    assert needed.partition("-")[0] in outcome.message
     assert "Permission denied" in outcome.message
     assert "othing was changed" in outcome.message
     target.check("old")
 
 
-def test_a_program_that_is_too_old_is_named(target: Target, injection: Injection) -> None:
-    program = target.manager.needed
+def test_a_program_that_is_too_old_is_named(target: Target, injection: Injection, needed: str) -> None:
     if not target.manager.old:
-        pytest.skip(f"{program} does not tell its age")
-    injection.replace(program, target.manager.old)
+        pytest.skip(f"{needed} does not tell its age")
+    injection.replace(needed, target.manager.old)
     outcome = target.run("new")
     injection.end()
     assert outcome.failed
-    assert program in outcome.message
+    assert needed in outcome.message
     assert "newer" in outcome.message
     assert "othing was changed" in outcome.message
     target.check("old")
@@ -78,3 +85,29 @@ def test_a_program_that_crashes_changes_nothing(
             assert not target.succeed("old").result["changed"]
         elif seconds:
             target.succeed(wanted, confirm=outcome.result["_confirm"])
+
+
+def test_a_daemon_that_dies_changes_nothing(target: Target, injection: Injection) -> None:
+    daemon = target.manager.daemon
+    if not daemon:
+        pytest.skip(f"{target.backend} is no daemon")
+    kill = f"kill -9 $(cat /run/lab/{daemon}.pid) 2>/dev/null || true"
+    injection.wrap()
+    injection.script("before-each", "")
+    target.succeed("new")
+    calls = injection.calls()
+    for number, call in enumerate(["before anything", *calls]):
+        target.succeed("old")
+        injection.script(f"before-{number}", kill)
+        if number == 0:
+            target.shell(kill)
+        outcome = target.run("new")
+        injection.script("before-each", "")
+        print(f"{call}: {outcome.message}")
+        live, boot = target.names()
+        assert outcome.failed == (live == "old"), call
+        if outcome.failed:
+            assert daemon in outcome.message
+        target.lab.firewall("target", "restart")
+        assert target.names() == (boot, boot)
+        target.succeed("new")
