@@ -5,11 +5,13 @@
 
 One request a line on stdin, one answer a line on stdout:
 
-    {"start": {arguments}, "environment": {...}, "kill_before": 3}   the number of the run
+    {"start": {arguments}, "environment": {...},
+     "kill_before": 3, "victim": "module" or "worker"}               the number of the run
     {"wait": number}                                                 {"signal", "result", "steps"}
     {"probe": [[address, port, seconds], ...]}                       whether each is open
 
-A step is what a module does to files, or a program that it starts; they are counted from 1.
+A step is what a module does to files, or a program that it starts; they are counted from 1. The victim is the module's
+own process, whoever makes the step, or the process that makes it.
 """
 
 from __future__ import annotations
@@ -39,11 +41,12 @@ _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 
 class _Steps:
-    """Counts what this process changes, and kills it before a certain one."""
+    """Counts what this process and its worker change, and kills one of them before a certain change."""
 
-    def __init__(self, log: int, kill_before: int) -> None:
+    def __init__(self, log: int, kill_before: int, victim: str) -> None:
         self._log = log
         self._left = kill_before
+        self._victim = os.getpid() if victim == "module" else 0
 
     def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
         what = _change(event, arguments)
@@ -51,7 +54,7 @@ class _Steps:
             return
         self._left -= 1
         if self._left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(self._victim or os.getpid(), signal.SIGKILL)
         os.write(self._log, " ".join(f"{event} {what}".split()).encode() + b"\n")
 
 
@@ -81,7 +84,7 @@ def _start(request: dict[str, Any]) -> int:
     basic._ANSIBLE_PROFILE = "legacy"
     if "patience" in request:
         _lock.exclusive = functools.partial(_lock.exclusive, seconds=request["patience"])
-    sys.addaudithook(_Steps(files["steps"], request.get("kill_before", 0)))
+    sys.addaudithook(_Steps(files["steps"], request.get("kill_before", 0), request.get("victim", "module")))
     try:
         (linux_ruleset if request["start"]["backend"] == "nftables" else linux_ruleset_any).main()
     except SystemExit:

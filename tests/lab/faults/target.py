@@ -115,7 +115,7 @@ class Target:
 
     def start(self, wanted: str, environment: dict[str, str] | None = None, **options: Any) -> int:
         """Start a run that brings about a state; its number."""
-        how = {name: options.pop(name) for name in ("kill_before", "patience") if name in options}
+        how = {name: options.pop(name) for name in ("kill_before", "victim", "patience") if name in options}
         arguments = {"backend": self.backend, **ARGUMENTS[wanted], **options}
         connection = {"SSH_CONNECTION": f"{ADMIN} 50000 {TARGET} 22", **(environment or {})}
         number: int = self._agents["target"].ask({"start": arguments, "environment": connection, **how})
@@ -185,7 +185,8 @@ class Target:
         told = {}
         for name, known in self._known.items():
             want = getattr(known, part)
-            told[name] = [(key, want.get(key), have.get(key)) for key in {**want, **have} if want.get(key) != have.get(key)]
+            different = [key for key in {**want, **have} if want.get(key) != have.get(key)]
+            told[name] = [(key, want.get(key), have.get(key)) for key in different]
         return told
 
     def check(self, live: str, boot: str | None = None) -> None:

@@ -25,6 +25,10 @@ def _killed(target: Target, wanted: str, stage: str, **options: Any) -> tuple[st
     """Run the module, which must be killed; what it left, in force and for the boot."""
     outcome = target.run(wanted, **options)
     assert outcome.signal == signal.SIGKILL, f"not killed before {stage}"
+    return _left(target, stage)
+
+
+def _left(target: Target, stage: str) -> tuple[str, str]:
     print(f"killed at {stage}")
     target.settle()
     left = target.names()
@@ -40,13 +44,25 @@ def _repair(target: Target, wanted: str, left: tuple[str, str]) -> None:
     assert not target.succeed(wanted).result["changed"]
 
 
-@pytest.mark.parametrize(("start", "wanted"), [("old", "new"), ("none", "new"), ("new", "none")])
+@pytest.mark.parametrize(("start", "wanted"), [("none", "new"), ("new", "none")])
 def test_killed_before_any_change_of_a_file_and_before_any_program(target: Target, start: str, wanted: str) -> None:
     target.succeed(start)
     for number, step in enumerate(target.succeed(wanted).steps, 1):
         target.succeed(start)
         left = _killed(target, wanted, step, kill_before=number)
+        assert left in ((start, start), (wanted, wanted))
         _repair(target, wanted, left)
+
+
+def test_killed_together_with_the_worker_that_makes_the_change(target: Target) -> None:
+    if target.manager.store:
+        pytest.skip(f"{target.backend} has several files, and nobody can replace them in one step")
+    for number, step in enumerate(target.succeed("new").steps, 1):
+        target.succeed("old")
+        outcome = target.run("new", kill_before=number, victim="worker")
+        assert outcome.signal == signal.SIGKILL or "was ended by signal 9: the old or the new" in outcome.message, step
+        left = _left(target, step)
+        _repair(target, "new", left)
 
 
 def test_killed_while_a_program_is_at_work_which_goes_on(target: Target, injection: Injection) -> None:
