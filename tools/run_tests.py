@@ -63,7 +63,7 @@ TESTS = (
     Stage("unit", python("-m", "pytest", "tests/unit"), 900, counted=True),
     Stage("lab", python("-m", "pytest", "tests/lab", *SIDE_BY_SIDE), 1800, counted=True),
     Stage("lab-as-user", python("tools/as_user.py", "tests/lab", *SIDE_BY_SIDE), 1800, counted=True),
-    Stage("systemd", python("-m", "pytest", "tests/systemd"), 1500, counted=True),
+    Stage("systemd", python("-m", "pytest", "tests/systemd", *SIDE_BY_SIDE), 1500, counted=True),
     Stage("browser", python("-m", "pytest", "tests/browser"), 600, counted=True),
 )
 

@@ -15,13 +15,20 @@ from typing import TypeAlias
 
 import pytest
 
-from .machine import CHECKOUT, Machine, clear_away
+from .machine import CHECKOUT, Machine, clear_away, why_not
 from .managed import WEB, Managed, rules
 from .managers import CLOSED_PORT, MANAGERS, OPEN_PORT
 
 BACKENDS = ("nftables", "iptables", "ufw", "firewalld")
 
 MachineFactory: TypeAlias = Callable[..., AbstractContextManager[Machine]]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the machines be tested side by side, where tests run side by side, and the tests of one after each other."""
+    for item in items:
+        if isinstance(item, pytest.Function) and "managed" in item.fixturenames:
+            item.add_marker(pytest.mark.xdist_group(f"systemd {item.callspec.params['managed']}"))
 
 
 @pytest.fixture(scope="session")
@@ -32,8 +39,9 @@ def root() -> Path:
     directory = CHECKOUT / ".build" / "systemd"
     build = [CHECKOUT / "tools" / "systemd-image.sh", directory]
     made = subprocess.run(build, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
-    if made.returncode != 0:
-        pytest.skip(f"no machine with systemd: {made.stderr.strip()}")
+    hindrance = made.stderr.strip() if made.returncode else why_not(directory / "root")
+    if hindrance:
+        pytest.skip(f"no machine with systemd: {hindrance}")
     clear_away(directory)
     return directory / "root"
 

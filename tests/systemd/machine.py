@@ -191,6 +191,13 @@ def _configuration(interface: str, addresses: tuple[str, ...]) -> str:
     return "\n".join([*lines, f"link set {interface} up"])
 
 
+def why_not(root: Path) -> str:
+    """Why no container can be started here; empty if one can."""
+    command = [*_PODMAN, "run", "--rm", *_OPTIONS, *_LIMITS, "--rootfs", str(root), "/bin/true"]
+    tried = subprocess.run(command, text=True, capture_output=True, timeout=_SECONDS, check=False)
+    return tried.stderr.strip() if tried.returncode else ""
+
+
 def clear_away(directory: Path) -> None:
     """Remove the machines of tests that were killed."""
     listing = json.loads(_run(*_PODMAN, "ps", "--all", f"--filter=label={_OWNER}", "--format=json"))

@@ -14,12 +14,15 @@ from .machine import OUTSIDE, PLANNED, STRANGER, Machine
 from .managed import WEB, Managed
 from .managers import MANAGERS
 
-# Whose rules are loaded by a unit of ours, whether or not the manager's own service is enabled.
+# Whose rules are all loaded by a unit of ours, whether or not the manager's own service is enabled.
 WITH_UNIT = ("nftables", "iptables")
 
 RESTARTS = [(backend, command) for backend in BACKENDS for command in MANAGERS[backend].all_restarts]
 UNIT = "playout-firewall.service"
-COMPLAINT = "ordering cycle|playout.*(fail|invalid|ignor)"
+COMPLAINTS = """
+    systemctl --failed --no-legend
+    journalctl --boot --quiet --grep='ordering cycle|playout.*(fail|invalid|ignor)' || true
+"""
 
 
 @pytest.mark.parametrize("boot", [Machine.reboot, Machine.cut_power])
@@ -28,8 +31,7 @@ def test_all_rules_are_in_force_after_a_boot_that_complains_of_nothing(enforced:
     boot(enforced.machine)
     enforced.assert_enforced()
     assert enforced.rules() == before
-    assert enforced.machine.run("systemctl --failed --no-legend") == ""
-    assert enforced.machine.run(f"journalctl --boot --quiet --grep='{COMPLAINT}' || true") == ""
+    assert enforced.machine.run(COMPLAINTS) == ""
 
 
 @pytest.mark.parametrize(("managed", "command"), RESTARTS, indirect=["managed"])
@@ -40,7 +42,7 @@ def test_all_rules_are_in_force_after_a_restart_of_the_manager(enforced: Managed
     assert enforced.rules() == before
 
 
-@pytest.mark.parametrize("managed", WITH_UNIT, indirect=True)
+@pytest.mark.parametrize("managed", [*WITH_UNIT, "firewalld"], indirect=True)
 def test_a_unit_of_ours_has_loaded_the_rules_before_there_is_a_network(enforced: Managed) -> None:
     enforced.machine.reboot()
     times = [
@@ -62,6 +64,16 @@ def test_rules_are_in_force_after_a_boot_without_the_managers_service(enforced: 
     enforced.assert_enforced()
 
 
+@pytest.mark.parametrize("managed", WITH_UNIT, indirect=True)
+def test_a_service_that_starts_as_late_as_fedoras_makes_no_ordering_cycle(enforced: Managed) -> None:
+    drop_in = f"/etc/systemd/system/{enforced.manager.service}.service.d/late.conf"
+    enforced.machine.run(f"cat >{drop_in}", "[Unit]\nDefaultDependencies=yes\n")
+    enforced.machine.reboot()
+    enforced.assert_enforced()
+    assert enforced.machine.run(COMPLAINTS) == ""
+    enforced.machine.run(f"rm {drop_in}; systemctl daemon-reload")
+
+
 @pytest.mark.parametrize("managed", ["nftables"], indirect=True)
 def test_rules_are_in_force_when_the_managers_own_file_is_broken(enforced: Managed) -> None:
     enforced.machine.run("cp /etc/nftables.conf /root; echo broken >>/etc/nftables.conf")
@@ -81,7 +93,7 @@ def test_after_a_removal_and_a_boot_only_the_administrators_rules_are_there(enfo
     assert enforced.traces() == ""
     enforced.assert_only_administrators_rules()
     assert enforced.rules() == enforced.rules_without_ours
-    assert enforced.machine.run("systemctl --failed --no-legend") == ""
+    assert enforced.machine.run(COMPLAINTS) == ""
 
 
 @pytest.mark.parametrize("managed", ["iptables"], indirect=True)
@@ -89,7 +101,7 @@ def test_rules_of_ours_that_the_administrator_saved_as_his_own_do_not_come_twice
     before = enforced.rules()
     enforced.machine.run("cp -a /etc/iptables /root/iptables; netfilter-persistent save")
     enforced.machine.reboot()
-    assert enforced.machine.run("systemctl --failed --no-legend") == ""
+    assert enforced.machine.run(COMPLAINTS) == ""
     enforced.assert_enforced()
     assert enforced.rules() == before
     enforced.machine.run("rm -r /etc/iptables; mv /root/iptables /etc/iptables")
