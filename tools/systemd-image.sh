@@ -14,13 +14,13 @@ tools/debian-packages.sh mmdebstrap=mmdebstrap podman=podman runc=runc ip=iprout
 
 # shellcheck source=/dev/null
 . /etc/os-release
-packages=systemd-sysv,dbus,python3,python3-systemd,iproute2,procps,openssh-server
-packages+=,nftables,iptables,ipset,firewalld,fail2ban,iptables-persistent
+packages=systemd-sysv,dbus,python3,iproute2,procps,openssh-server
+packages+=,nftables,iptables,ipset,firewalld,iptables-persistent
 # ufw refuses to be installed beside netfilter-persistent, although nothing of theirs is in the way of the other while
 # at most one of them is enabled.
 beside='cd /tmp && apt-get download ufw ucf && dpkg --install --force-breaks ./*.deb && rm ./*.deb'
 # What a test wants it switches on; what the distribution does by the clock only costs time.
-off="systemctl disable ufw firewalld nftables netfilter-persistent fail2ban ssh"
+off="systemctl disable ufw firewalld nftables netfilter-persistent ssh"
 off+=" && systemctl mask apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer fstrim.timer"
 
 stamp=$({ cat tools/systemd-image.sh; echo "$ID $VERSION_CODENAME"; } | sha256sum)
