@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import typing as t
 
-from ansible_collections.playout.firewall.plugins.module_utils import _confirm, _detached, _engine, _lock
+from ansible_collections.playout.firewall.plugins.module_utils import _confirm, _engine, _lock, _worker
 from ansible_collections.playout.firewall.plugins.module_utils._backend import (
     BackendError,
     Machine,
@@ -76,7 +76,7 @@ def _ensure(module: t.Any, open_backend: Open) -> t.Dict[str, t.Any]:
     if module._diff:
         result["diff"] = work.diff
     if not module.check_mode and work.changed:
-        token, work.warnings = _detached.to_the_end(lambda: _carried_out(work, machine, confirm_timeout))
+        token, work.warnings = _worker.to_the_end(lambda: _carried_out(work, machine, confirm_timeout))
         result.update({"_confirm": token} if token else {})
     for warning in work.warnings:
         module.warn(warning)

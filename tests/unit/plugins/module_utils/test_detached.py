@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.playout.firewall.plugins.module_utils._backend import BackendError, StateError
-from ansible_collections.playout.firewall.plugins.module_utils._confirm import ConfirmError, tidy, waiting
-from ansible_collections.playout.firewall.plugins.module_utils._detached import carry_out, to_the_end
+from ansible_collections.playout.firewall.plugins.module_utils._backend import BackendError
+from ansible_collections.playout.firewall.plugins.module_utils._confirm import tidy, waiting
+from ansible_collections.playout.firewall.plugins.module_utils._detached import carry_out
 from ansible_collections.playout.firewall.plugins.module_utils._lock import LockError, exclusive
-from ansible_collections.playout.firewall.plugins.module_utils._nft_state import NftError
 
 # A shell that was started in the background has its children ignore an interrupt.
 CALLER = """
@@ -162,78 +161,3 @@ def test_a_full_disk_is_noticed_before_anything_is_begun(place: Place, monkeypat
         place.carry_out(f"echo new >{place.rules}")
     assert place.text == "old\n"
     assert list(place.directory.iterdir()) == []
-
-
-# -- a whole change -----------------------------------------------------------------------------------------------
-
-
-# Makes the change in two steps, between which it waits.
-WORKER = """
-import sys
-from pathlib import Path
-from ansible_collections.playout.firewall.plugins.module_utils._detached import to_the_end
-from ansible_collections.playout.firewall.plugins.module_utils._lock import exclusive
-lock, rules, begun, pipe = sys.argv[1:]
-def change():
-    Path(rules).write_text("half")
-    Path(begun).touch()
-    Path(pipe).read_text()
-    Path(rules).write_text("new")
-with exclusive(lock):
-    to_the_end(change)
-"""
-
-
-def test_what_a_change_returns_is_returned() -> None:
-    token, warnings = to_the_end(lambda: (None, ["beware"]))
-    assert (token, warnings) == (None, ["beware"])
-
-
-def test_a_change_is_made_by_somebody_who_is_not_us() -> None:
-    mine: list[str] = []
-    assert to_the_end(lambda: [os.getpid(), os.getsid(0), mine.append("seen")])[:2] != [os.getpid(), os.getsid(0)]
-    assert mine == []
-
-
-@pytest.mark.parametrize(
-    ("error", "kind"),
-    [
-        (StateError("the old rules are in force again"), StateError),
-        (BackendError("no such set"), BackendError),
-        (NftError("line 3"), BackendError),
-        (ConfirmError("no room"), BackendError),
-    ],
-)
-def test_what_a_change_says_when_it_fails_is_said(error: Exception, kind: type[Exception]) -> None:
-    def fail() -> None:
-        raise error
-
-    with pytest.raises(kind, match=f"^{error}$") as raised:
-        to_the_end(fail)
-    assert type(raised.value) is kind
-
-
-def test_an_error_that_nobody_expected_comes_with_its_traceback() -> None:
-    with pytest.raises(RuntimeError, match=r"(?s)Traceback .*ZeroDivisionError") as raised:
-        to_the_end(lambda: 1 // 0)
-    assert not isinstance(raised.value, BackendError)
-
-
-def test_a_worker_that_was_killed_is_told() -> None:
-    with pytest.raises(StateError, match=r"was ended by signal 9: the old or the new ones are in force"):
-        to_the_end(lambda: os.kill(os.getpid(), signal.SIGKILL))
-
-
-@pytest.mark.parametrize("number", SIGNALS)
-def test_a_change_comes_to_its_end_although_its_caller_does_not(
-    place: Place, start: Any, until: Any, number: signal.Signals
-) -> None:
-    caller = start(WORKER, place.lock, place.rules, place.begun, place.pipe)
-    until(place.begun.exists)
-    caller.send_signal(number)
-    caller.wait()
-    assert place.text == "half"
-    assert not place.is_free()
-    place.go_on()
-    until(place.is_free)
-    assert place.text == "new"
