@@ -95,21 +95,20 @@ class UfwBackend:
 
     def undo(self) -> Undo:
         kernels = self._ufw.kernels()
-        wanted = {family: kernel.wanted(family) for family, kernel in kernels.items()}
         # A way back that does not work must show before anything changes.
-        self._ufw.listed(wanted, kernels)
-        mark = "" if _ufw_disk.has_mark(self._machine, UFW_APPLIED) else self._machine.path(UFW_APPLIED)
-        return Undo(["/bin/sh"], undo_script(wanted, mark))
+        self._ufw.listed(_in_force(kernels), kernels)
+        return Undo(["/bin/sh"], self._way_back(kernels))
 
     def apply(self, change: Change) -> None:
         plan: _Plan = change.plan
         change.warnings.extend(_kernel.load_modules(plan.modules, self._machine.run))
         with _ufw_disk.locked(self._machine):
             # Read again: the administrator may have added a rule meanwhile.
-            wanted = self._wanted(plan, self._texts(), self._ufw.kernels())
-            undo = self.undo()
+            kernels = self._ufw.kernels()
+            wanted = self._wanted(plan, self._texts(), kernels)
+            way_back = self._way_back(kernels)
             _ufw_disk.write_mark(self._machine, UFW_APPLIED)
-            carry_out(change_script(wanted, plan.changing_helpers), undo.text)
+            carry_out(change_script(wanted, plan.changing_helpers), way_back)
             if not any(plan.rules.values()):
                 _ufw_disk.remove_mark(self._machine, UFW_APPLIED)
 
@@ -121,6 +120,10 @@ class UfwBackend:
             _ufw_disk.replace(self._machine, {family.path: new[family] for family in old if new[family] != old[family]})
             # From now on ufw's files say it.
             _ufw_disk.remove_mark(self._machine, UFW_APPLIED)
+
+    def _way_back(self, kernels: Kernels) -> str:
+        mark = "" if _ufw_disk.has_mark(self._machine, UFW_APPLIED) else self._machine.path(UFW_APPLIED)
+        return undo_script(_in_force(kernels), mark)
 
     def _plan(self, policy: Policy, said: Statements) -> _Plan:
         texts = self._texts()
@@ -136,7 +139,7 @@ class UfwBackend:
     def _change(self, plan: _Plan, kernels: Kernels) -> Change:
         old = self._texts()
         new = plan.spliced(old)
-        now = {family: kernel.wanted(family) for family, kernel in kernels.items()}
+        now = _in_force(kernels)
         wanted = self._ufw.listed(self._wanted(plan, old, kernels), kernels)
         users = [family for family, one in wanted.items() if one.user not in (None, now[family].user)]
         helpers = [family for family, one in wanted.items() if one.helper != now[family].helper]
@@ -204,6 +207,10 @@ class UfwBackend:
         drops_all = any(line.verdict == DROP and not line.protocol for line in said.input)
         if drops_all and not self._ufw.knows_protocol("igmp"):
             yield "group membership (IGMP) is dropped, because /etc/protocols does not name it: install 'netbase'"
+
+
+def _in_force(kernels: Kernels) -> t.Dict[Family, Wanted]:
+    return {family: kernel.wanted(family) for family, kernel in kernels.items()}
 
 
 def _refuse_gateway(policy: Policy) -> None:
