@@ -71,12 +71,14 @@ def _read(_request: t.Dict[str, t.Any]) -> t.Dict[str, t.Any]:
     if client is None:
         return {"running": False}
     config = client.config()
+    # A policy of ours that names a zone which is deleted for the next boot would be firewalld's end there.
+    lasting = {name.split("/")[0] for name in config.getZoneNames()}
     return {
         "running": True,
         "state": str(client.get_property("state")),
         "version": str(client.get_property("version")),
         "backend": _stored_backend(),
-        "zones": client.getActiveZones(),
+        "zones": {name: bound for name, bound in client.getActiveZones().items() if name in lasting},
         "ours": _ours(client),
         "waiting": _waiting(client, config),
     }

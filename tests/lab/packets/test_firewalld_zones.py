@@ -89,3 +89,19 @@ def test_a_zone_that_changes_hands_changes_what_is_said_to_firewalld(site: Any) 
     assert site.probe("player", f"tcp {OUTSIDE} 8080") == ["cms"]
     assert site.probe("stranger", f"tcp {OUTSIDE} 8080") == ["filtered"]
     assert not site.compare("gateway", _published())["live"]
+
+
+def test_a_zone_that_is_deleted_is_named_no_more(site: Any) -> None:
+    """Or firewalld could not load its configuration at the next boot."""
+    site.shell(
+        "gateway",
+        "set -e; firewall-cmd -q --permanent --new-zone outside; "
+        "firewall-cmd -q --permanent --zone outside --change-interface wan0; firewall-cmd -q --reload",
+    )
+    site.apply("gateway", _published())
+    site.shell("gateway", "firewall-cmd -q --permanent --delete-zone outside")
+    assert site.apply("gateway", _published())["boot"]
+    assert "outside" not in site.shell("gateway", "cat /etc/firewalld/policies/playout-*.xml")
+    site.reboot()
+    assert site.probe("player", f"tcp {OUTSIDE} 8080") == ["cms"]
+    assert site.probe("stranger", f"tcp {OUTSIDE} 8080") == ["filtered"]
