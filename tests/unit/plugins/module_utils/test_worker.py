@@ -62,7 +62,7 @@ def test_what_a_change_says_when_it_fails_is_said(error: Exception, kind: type[E
 
     with pytest.raises(kind, match=f"^{error}$") as raised:
         to_the_end(fail)
-    assert type(raised.value) is kind
+    assert raised.type is kind
 
 
 def test_an_error_that_nobody_expected_comes_with_its_traceback() -> None:
