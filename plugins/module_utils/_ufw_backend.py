@@ -45,6 +45,7 @@ from ansible_collections.playout.firewall.plugins.module_utils._ufw_script impor
 from ansible_collections.playout.firewall.plugins.module_utils._ufw_state import Kernel, Ufw
 
 _MANY_RULES = 500
+_ATTEMPTS = 10
 
 Texts = t.Dict[Family, str]
 Kernels = t.Mapping[Family, Kernel]
@@ -109,17 +110,39 @@ class UfwBackend:
             way_back = self._way_back(kernels)
             _ufw_disk.write_mark(self._machine, UFW_APPLIED)
             carry_out(change_script(wanted, plan.changing_helpers), way_back)
-            if not any(plan.rules.values()):
+            if not change.stored:
+                # ufw's files say it already.
                 _ufw_disk.remove_mark(self._machine, UFW_APPLIED)
 
     def store(self, change: Change) -> None:
-        plan: _Plan = change.plan
-        with _ufw_disk.locked(self._machine):
-            old = self._texts()
-            new = plan.spliced(old)
-            _ufw_disk.replace(self._machine, {family.path: new[family] for family in old if new[family] != old[family]})
-            # From now on ufw's files say it.
-            _ufw_disk.remove_mark(self._machine, UFW_APPLIED)
+        _ufw_disk.write_mark(self._machine, UFW_APPLIED)
+        for _attempt in range(_ATTEMPTS):
+            with _ufw_disk.locked(self._machine):
+                self._write(change.plan)
+                self._enforce_again(change.plan)
+                # ufw reads its files before it takes its lock: what it writes then knows nothing of ours.
+                running = _ufw_disk.commands(self._machine)
+            if not running:
+                break
+            _ufw_disk.wait_for(self._machine, running)
+        else:
+            change.warnings.append("commands of ufw run all the time and may have undone what was changed: look again")
+        _ufw_disk.remove_mark(self._machine, UFW_APPLIED)
+
+    def _write(self, plan: _Plan) -> None:
+        old = self._texts()
+        new = plan.spliced(old)
+        changed = {family.path: new[family] for family in old if new[family] != old[family]}
+        if changed or _ufw_disk.left_over(self._machine):
+            _ufw_disk.replace(self._machine, changed)
+
+    def _enforce_again(self, plan: _Plan) -> None:
+        """Put in force what a command of ufw undid meanwhile by loading its files."""
+        kernels = self._ufw.kernels()
+        wanted = self._wanted(plan, self._texts(), kernels)
+        users, helpers = _differences(self._ufw.listed(wanted, kernels), kernels)
+        if users or helpers:
+            carry_out(change_script(wanted, helpers), self._way_back(kernels))
 
     def _way_back(self, kernels: Kernels) -> str:
         mark = "" if _ufw_disk.has_mark(self._machine, UFW_APPLIED) else self._machine.path(UFW_APPLIED)
@@ -141,8 +164,7 @@ class UfwBackend:
         new = plan.spliced(old)
         now = _in_force(kernels)
         wanted = self._ufw.listed(self._wanted(plan, old, kernels), kernels)
-        users = [family for family, one in wanted.items() if one.user not in (None, now[family].user)]
-        helpers = [family for family, one in wanted.items() if one.helper != now[family].helper]
+        users, helpers = _differences(wanted, kernels)
         diff = [_rules_diff(family, now[family].user or (), wanted[family].user or ()) for family in users]
         diff += [_rules_diff(family, now[family].helper, wanted[family].helper) for family in helpers]
         written = [family.path for family in old if old[family] != new[family]]
@@ -207,6 +229,15 @@ class UfwBackend:
         drops_all = any(line.verdict == DROP and not line.protocol for line in said.input)
         if drops_all and not self._ufw.knows_protocol("igmp"):
             yield "group membership (IGMP) is dropped, because /etc/protocols does not name it: install 'netbase'"
+
+
+def _differences(
+    listed: t.Mapping[Family, Wanted], kernels: Kernels
+) -> t.Tuple[t.Sequence[Family], t.Sequence[Family]]:
+    """Return the families whose user chains differ from what is wanted, and those whose helpers do."""
+    now = _in_force(kernels)
+    users = [family for family, one in listed.items() if one.user not in (None, now[family].user)]
+    return users, [family for family, one in listed.items() if one.helper != now[family].helper]
 
 
 def _in_force(kernels: Kernels) -> t.Dict[Family, Wanted]:

@@ -88,6 +88,19 @@ def replace(machine: Machine, texts: t.Mapping[str, str], directory: str = DIREC
         carry_out("\n".join([left, *write, *keep, *put, olds, ""]), "\n".join([*undo, ""]))
 
 
+def commands(machine: Machine) -> t.List[int]:
+    """Return the numbers of the processes that are a command of ufw."""
+    numbers = [int(name) for name in os.listdir(machine.path("proc")) if name.isdigit()]
+    return [number for number in numbers if _is_ufw(machine.read("proc", str(number), "cmdline").split("\0"))]
+
+
+def wait_for(machine: Machine, numbers: t.Iterable[int], seconds: float = _SECONDS) -> None:
+    """Wait until these processes have ended, or it takes too long."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and set(numbers) & set(commands(machine)):
+        time.sleep(_PAUSE)
+
+
 def has_mark(machine: Machine, path: str) -> bool:
     return os.path.exists(machine.path(path))
 
@@ -100,6 +113,11 @@ def write_mark(machine: Machine, path: str) -> None:
 def remove_mark(machine: Machine, path: str) -> None:
     with contextlib.suppress(FileNotFoundError):
         os.unlink(machine.path(path))
+
+
+def _is_ufw(arguments: t.Sequence[str]) -> bool:
+    names = [os.path.basename(argument) for argument in arguments[:2]]
+    return names[0] == "ufw" or (names[0].startswith("python") and "ufw" in names)
 
 
 @contextlib.contextmanager

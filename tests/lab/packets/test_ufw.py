@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -322,3 +323,17 @@ def test_the_way_back_leaves_a_stopped_ufw_stopped(site: Any) -> None:
     # Chains of its names would have it believe that it runs.
     site.lab.firewall("gateway", "start")
     assert site.probe("stranger", "tcp 203.0.113.1 9000", "tcp 203.0.113.1 80") == ["gateway", "filtered"]
+
+
+def test_commands_of_ufw_at_the_same_time_lose_nothing_of_theirs_or_ours(site: Any) -> None:
+    other = policy(rule("web", "in", "80", "203.0.113.66"), governed={"in": {"tcp": ["80"]}})
+    ban = "for n in 1 2 3 4 5 6; do ufw insert 1 deny from 198.51.100.$1$n || exit; done"
+    for turn in range(1, 9):
+        wanted = PLAYERS if turn % 2 else other
+        with ThreadPoolExecutor(1) as pool:
+            banning = pool.submit(site.lab.exec, "gateway", "sh", "-c", ban, "sh", str(turn))
+            site.apply("gateway", wanted)
+            assert banning.result().returncode == 0, banning.result().stderr
+        assert _changes(site, wanted) == (False, False), f"in turn {turn}"
+    for rules in (site.rules(), _files(site)):
+        assert all(f"198.51.100.{turn}{n}" in rules for turn in range(1, 9) for n in range(1, 7))

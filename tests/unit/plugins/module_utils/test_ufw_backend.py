@@ -183,6 +183,53 @@ def test_rules_that_the_administrator_adds_while_we_work_are_kept(host: Host) ->
     assert text.index("--dport 80") < text.index("--dport 22")
 
 
+def _race(host: Host, monkeypatch: pytest.MonkeyPatch, turns: int) -> None:
+    """Have commands of ufw run that read its files before we wrote them, and write what they read afterwards."""
+    running = iter(range(turns))
+
+    def wait_for(_machine: Machine, _numbers: Sequence[int]) -> None:
+        for path, text in host.before.items():
+            host.write(f"etc/ufw/{path}", text)
+        host.edit("user.rules", SSH, SSH.replace("22", "2222") + SSH)
+        host.reload()
+
+    monkeypatch.setattr(
+        _ufw_disk, "commands", lambda _machine: [12 for _turn in [next(running, None)] if _turn is not None]
+    )
+    monkeypatch.setattr(_ufw_disk, "wait_for", wait_for)
+
+
+def test_commands_of_ufw_that_know_nothing_of_ours_are_waited_for_and_repaired(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _race(host, monkeypatch, 2)
+    assert _ensure(host, _policy()) == (True, True)
+    assert "-A ufw-user-input -p tcp --dport 80 -j DROP" in host.user()
+    assert "-A ufw-user-input -p tcp --dport 2222 -j ACCEPT" in host.user()
+    assert _ensure(host, _policy()) == (False, False)
+    _race(host, monkeypatch, 1)
+    assert _ensure(host, None) == (True, True)
+    assert _ensure(host, None) == (False, False)
+
+
+def test_commands_of_ufw_without_end_are_told(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    _race(host, monkeypatch, 1000)
+    backend = _backend(host)
+    change = backend.compare(_policy(), Options())
+    backend.apply(change)
+    backend.store(change)
+    assert [("commands of ufw run all the time" in warning) for warning in change.warnings] == [True]
+
+
+def test_what_a_command_of_ufw_loaded_between_applying_and_storing_does_not_stay(host: Host) -> None:
+    backend = _backend(host)
+    change = backend.compare(_policy(), Options())
+    backend.apply(change)
+    host.reload()
+    backend.store(change)
+    assert _ensure(host, _policy()) == (False, False)
+
+
 def test_what_was_applied_and_never_stored_is_removed_by_its_mark(host: Host) -> None:
     before = host.user()
     backend = _backend(host)

@@ -187,3 +187,36 @@ def test_the_mark_is_there_until_it_is_removed(machine: Machine) -> None:
     _ufw_disk.remove_mark(machine, "run/mark")
     _ufw_disk.remove_mark(machine, "run/mark")
     assert not _ufw_disk.has_mark(machine, "run/mark")
+
+
+@pytest.mark.parametrize(
+    ("command", "found"),
+    [
+        ("/usr/bin/python3 /usr/sbin/ufw insert 1 deny", True),
+        ("/usr/sbin/ufw status", True),
+        ("python3.12 ufw", True),
+        ("/bin/sh -c ufw status", False),
+        ("vi /usr/sbin/ufw", False),
+        ("", False),
+    ],
+)
+def test_commands_of_ufw_are_known_by_their_names(machine: Machine, command: str, found: bool) -> None:
+    _process(machine, "12", command)
+    (Path(machine.path("proc/self"))).mkdir()
+    assert _ufw_disk.commands(machine) == ([12] if found else [])
+
+
+def test_a_command_is_waited_for_until_it_ends_and_no_longer_than_allowed(machine: Machine) -> None:
+    command = _process(machine, "12", "/usr/sbin/ufw allow 80")
+    _ufw_disk.wait_for(machine, [12], 0.2)
+    assert _ufw_disk.commands(machine) == [12]
+    threading.Timer(0.2, command.unlink).start()
+    _ufw_disk.wait_for(machine, [12])
+    assert _ufw_disk.commands(machine) == []
+
+
+def _process(machine: Machine, number: str, command: str) -> Path:
+    directory = Path(machine.path("proc", number))
+    directory.mkdir(parents=True)
+    (directory / "cmdline").write_text(command.replace(" ", "\0"), encoding="utf-8")
+    return directory / "cmdline"
