@@ -61,8 +61,8 @@ LINT = (
 TESTS = (
     Stage("sanity", python("tools/sanity.py"), 1200),
     Stage("unit", python("-m", "pytest", "tests/unit"), 900, counted=True),
-    Stage("lab", python("-m", "pytest", "tests/lab", *SIDE_BY_SIDE), 1800, counted=True),
-    Stage("lab-as-user", python("tools/as_user.py", "tests/lab", *SIDE_BY_SIDE), 1800, counted=True),
+    Stage("lab", python("-m", "pytest", "tests/lab", *SIDE_BY_SIDE), 2400, counted=True),
+    Stage("lab-as-user", python("tools/as_user.py", "tests/lab", *SIDE_BY_SIDE), 2400, counted=True),
     Stage("systemd", python("-m", "pytest", "tests/systemd", *SIDE_BY_SIDE), 1500, counted=True),
     Stage("browser", python("-m", "pytest", "tests/browser"), 600, counted=True),
 )
