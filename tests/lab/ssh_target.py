@@ -80,7 +80,12 @@ class SshTarget:
             "ANSIBLE_TIMEOUT": "2",
         }
         command = [sys.executable, "-m", "ansible", "playbook", "-i", "/run/hosts.yml", "/run/play.yml"]
-        done = self.lab.exec(self.client, *command, env=environment, timeout=120)
+        try:
+            done = self.lab.exec(self.client, *command, env=environment, timeout=120)
+        finally:
+            # What one play shared is nothing for the next, which may have other options.
+            leave = f"find {CONTROL_PATHS} -type s -exec ssh -q -S {{}} -O exit {self.address} ';'"
+            self.lab.exec(self.client, "sh", "-c", leave)
         assert done.returncode == 0, done.stdout + done.stderr
         found: list[dict[str, Any]] = json.loads(_checked(self.lab.exec(self.client, "cat", "/run/results.json")))
         return found

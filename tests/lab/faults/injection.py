@@ -21,7 +21,9 @@ for script in {_PLACE}/before-$number {_PLACE}/before-each; do
 done
 {_PLACE}/real/$name "$@"
 code=$?
-if [ -e {_PLACE}/after-$number ]; then . {_PLACE}/after-$number; fi
+for script in {_PLACE}/after-$number {_PLACE}/after-each; do
+    if [ -e $script ]; then . $script; fi
+done
 exit $code
 """
 
@@ -29,6 +31,9 @@ KILL_MODULE = f"kill -9 $(cat {_PLACE}/module)"
 CRASH = "kill -SEGV $$"
 WAIT = f"while [ ! -e {_PLACE}/go ]; do sleep 0.02; done"
 GO = f"touch {_PLACE}/go"
+# The rules of the host, also where a program tries something out in another network namespace.
+IN_FORCE = f"nsenter --net=/proc/1/ns/net {_PLACE}/real/nft --stateless list ruleset"
+BEFORE, HELD = f"{_PLACE}/rules", f"{_PLACE}/held"
 
 
 class Injection:
@@ -60,7 +65,7 @@ class Injection:
         return self._target.shell(f"cat {_PLACE}/calls").splitlines()
 
     def script(self, when: str, text: str) -> None:
-        """Count calls from 1 again, and have the wrapper do this at ``before-3``, ``after-3`` or ``before-each``."""
+        """Count calls from 1 again, and have the wrapper do this at ``before-3`` or ``after-each``."""
         self._target.shell(f"rm -f {_PLACE}/before-* {_PLACE}/after-*; : >{_PLACE}/calls")
         self._write(when, text)
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from ssh_target import CONTROL_PATHS
 
-from .injection import GO, WAIT, Injection
+from .injection import GO, IN_FORCE, WAIT, Injection
 from .policies import ARGUMENTS, STRANGER, TARGET
 from .target import Target
 
@@ -97,12 +97,8 @@ def test_a_connection_that_ends_before_the_module_has_answered_is_told_what_happ
     untracked: Target, injection: Injection
 ) -> None:
     injection.wrap()
-    injection.script("before-each", "")
-    untracked.succeed("locked", environment=_MISTAKEN, confirm_timeout=3000)
-    last = len(injection.calls())
-    untracked.expire()
     before, files = untracked.state(), untracked.boot_files()
-    injection.script(f"after-{last}", WAIT)
+    injection.script("after-each", f"if {IN_FORCE} | grep -q 192.0.2.0; then {WAIT}; fi")
     impatient = "-o ServerAliveInterval=1 -o ServerAliveCountMax=2"
     task = _task(untracked, "locked", environment=_MISTAKEN)
     [result] = untracked.ssh.play(task, ansible_ssh_common_args=impatient)

@@ -10,23 +10,21 @@ from typing import Any
 
 import pytest
 
-from .injection import GO, KILL_MODULE, WAIT, Injection
+from .injection import BEFORE, GO, HELD, IN_FORCE, KILL_MODULE, WAIT, Injection
 from .target import Target
 
 pytestmark = pytest.mark.lab
 
 
 def _held_up(target: Target, injection: Injection, **options: Any) -> int:
-    """Start a run that waits in its last program until it may go on; its number."""
+    """Start a run that waits, while its first change of the rules is made, until it may go on; its number."""
     injection.wrap()
     injection.script("before-each", "")
-    target.succeed("new", **options)
-    last = len(injection.calls())
-    target.expire()
     target.succeed("old")
-    injection.script(f"before-{last}", WAIT)
+    injection.script("after-each", f"if ! {IN_FORCE} | cmp -s - {BEFORE}; then touch {HELD}; {WAIT}; fi")
+    target.shell(f"rm -f {HELD}; {IN_FORCE} >{BEFORE}")
     number = target.start("new", **options)
-    target.shell(f"until [ $(wc -l </run/faults/calls) -ge {last} ]; do sleep 0.02; done")
+    target.shell(f"until [ -e {HELD} ]; do sleep 0.02; done")
     return number
 
 
