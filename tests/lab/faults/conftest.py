@@ -70,13 +70,18 @@ def _host(*addresses: str, **more: Any) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session", params=BACKENDS)
-def built(request: pytest.FixtureRequest, lab: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
-    """The host with one manager, for as long as that one is tested."""
+def backend(request: pytest.FixtureRequest) -> str:
     name: str = request.param
     if lacking := managers.missing(name):
         pytest.skip(f"{name} is not tested: {lacking}")
+    return name
+
+
+@pytest.fixture(scope="session")
+def built(backend: str, lab: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
+    """The host with one manager, for as long as that one is tested."""
     hosts = {
-        "target": _host(TARGET, TARGET6, listeners=LISTENERS, firewall=name),
+        "target": _host(TARGET, TARGET6, listeners=LISTENERS, firewall=backend),
         "admin": _host(ADMIN, ADMIN6),
         "stranger": _host(STRANGER, STRANGER6),
     }
@@ -84,7 +89,7 @@ def built(request: pytest.FixtureRequest, lab: Any, tmp_path_factory: pytest.Tem
         running = stack.enter_context(lab({"segments": ["lan"], "hosts": hosts}))
         ssh = stack.enter_context(ssh_target(running, "target", "admin", TARGET, tmp_path_factory.mktemp("ssh")))
         agents = {host: Agent(stack.enter_context(_agent(running, host))) for host in hosts}
-        target = Target(running, name, MANAGERS[name], agents, ssh)
+        target = Target(running, backend, MANAGERS[backend], agents, ssh)
         target.learn()
         yield target
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from ssh_target import SshTarget
 
-from .policies import ADMIN, ARGUMENTS, OPEN, PROBES, TARGET
+from .policies import ADMIN, ARGUMENTS, OPEN, PROBES, SSH, TARGET
 
 # An expected answer may take its time on a busy machine; the others' silence only has to last so long.
 _PATIENT, _BRIEF = 10.0, 0.25
@@ -194,10 +194,13 @@ class Target:
         assert self.names() == (live, boot or live)
         self.check_packets(live)
 
-    def check_packets(self, name: str) -> None:
-        """Check who gets in where; SSH always."""
-        wanted = OPEN.get(name, {probe for probe in PROBES if probe[2] == 22})
-        probes = [probe for probe in PROBES if name in OPEN or probe in wanted]
+    def check_packets(self, name: str, shut: bool = True) -> None:
+        """Check who gets in where; SSH always.
+
+        :param shut: also who does not, which takes a while.
+        """
+        wanted = OPEN.get(name, SSH)
+        probes = [probe for probe in PROBES if probe in wanted or (shut and name in OPEN)]
         found = []
         split = {host: [probe for probe in probes if probe[0] == host] for host in ("admin", "stranger")}
         split = {host: own for host, own in split.items() if own}

@@ -26,7 +26,8 @@ def _left(target: Target, outcome: Outcome, stage: int) -> tuple[str, str]:
     print(f"killed at stage {stage} of {outcome.steps[-2:]}")
     target.settle()
     left = target.names()
-    target.check_packets(left[0])
+    # Equal listings were seen with all their packets before.
+    target.check_packets(left[0], shut=False)
     return left
 
 
@@ -38,16 +39,19 @@ def _repair(target: Target, wanted: str, left: tuple[str, str]) -> None:
     assert not target.succeed(wanted).result["changed"]
 
 
-@pytest.mark.parametrize(("start", "wanted"), [("none", "new"), ("new", "none")])
-def test_killed_before_any_change_of_a_file_and_before_any_program(target: Target, start: str, wanted: str) -> None:
+def test_killed_before_any_change_of_a_file_and_before_any_program(target: Target) -> None:
+    target.succeed("none")
     for stage in _STAGES:
-        target.succeed(start)
-        outcome = target.run(wanted, kill_before=stage)
-        if not outcome.signal:
+        killed = []
+        for start, wanted in (("none", "new"), ("new", "none")):
+            outcome = target.run(wanted, kill_before=stage)
+            if outcome.signal:
+                killed.append(wanted)
+                left = _left(target, outcome, stage)
+                assert left in ((start, start), (wanted, wanted))
+                _repair(target, wanted, left)
+        if not killed:
             break
-        left = _left(target, outcome, stage)
-        assert left in ((start, start), (wanted, wanted))
-        _repair(target, wanted, left)
     assert stage > len(outcome.steps) > 0
 
 
