@@ -115,19 +115,36 @@ class UfwBackend:
                 _ufw_disk.remove_mark(self._machine, UFW_APPLIED)
 
     def store(self, change: Change) -> None:
+        marked = _ufw_disk.has_mark(self._machine, UFW_APPLIED)
         _ufw_disk.write_mark(self._machine, UFW_APPLIED)
-        for _attempt in range(_ATTEMPTS):
-            with _ufw_disk.locked(self._machine):
-                self._write(change.plan)
-                self._enforce_again(change.plan)
-                # ufw reads its files before it takes its lock: what it writes then knows nothing of ours.
-                running = _ufw_disk.commands(self._machine)
-            if not running:
-                break
-            _ufw_disk.wait_for(self._machine, running)
-        else:
+        try:
+            running = self._store(change.plan)
+        except Exception:
+            if not marked:
+                _ufw_disk.remove_mark(self._machine, UFW_APPLIED)
+            raise
+        try:
+            for _attempt in range(_ATTEMPTS):
+                if not running:
+                    break
+                _ufw_disk.wait_for(self._machine, running)
+                running = self._store(change.plan)
+        except BackendError as error:
+            change.warnings.append(f"what commands of ufw did at the same time cannot be looked at: {error}")
+        if running:
             change.warnings.append("commands of ufw run all the time and may have undone what was changed: look again")
         _ufw_disk.remove_mark(self._machine, UFW_APPLIED)
+
+    def _store(self, plan: _Plan) -> t.Sequence[int]:
+        """Store the rules, and put them in force again where that was undone; return who may undo it next.
+
+        ufw reads its files before it takes its lock: what such a command writes and loads knows nothing of ours.
+        """
+        with _ufw_disk.locked(self._machine):
+            # The files come last: whoever fails before has stored nothing.
+            self._enforce_again(plan)
+            self._write(plan)
+            return _ufw_disk.commands(self._machine)
 
     def _write(self, plan: _Plan) -> None:
         old = self._texts()
@@ -137,7 +154,6 @@ class UfwBackend:
             _ufw_disk.replace(self._machine, changed)
 
     def _enforce_again(self, plan: _Plan) -> None:
-        """Put in force what a command of ufw undid meanwhile by loading its files."""
         kernels = self._ufw.kernels()
         wanted = self._wanted(plan, self._texts(), kernels)
         users, helpers = _differences(self._ufw.listed(wanted, kernels), kernels)

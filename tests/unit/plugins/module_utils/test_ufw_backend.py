@@ -221,6 +221,35 @@ def test_commands_of_ufw_without_end_are_told(host: Host, monkeypatch: pytest.Mo
     assert [("commands of ufw run all the time" in warning) for warning in change.warnings] == [True]
 
 
+def test_whoever_fails_to_look_again_before_storing_has_stored_nothing(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = _backend(host)
+    change = backend.compare(_policy(), Options())
+    backend.apply(change)
+    monkeypatch.setattr(Host, "__call__", lambda *_arguments: Result(-11))
+    (host.root / UFW_APPLIED).unlink()
+    with pytest.raises(BackendError, match="ended by signal 11"):
+        backend.store(change)
+    assert host.files() == host.before
+    assert not (host.root / UFW_APPLIED).exists()
+
+
+def test_whoever_fails_to_look_again_after_storing_says_so(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    backend = _backend(host)
+    change = backend.compare(_policy(), Options())
+    backend.apply(change)
+    monkeypatch.setattr(_ufw_disk, "commands", lambda _machine: [12])
+
+    def crash(*_arguments: object) -> None:
+        monkeypatch.setattr(Host, "__call__", lambda *_arguments: Result(-11))
+
+    monkeypatch.setattr(_ufw_disk, "wait_for", crash)
+    backend.store(change)
+    assert "what commands of ufw did at the same time cannot be looked at" in change.warnings[0]
+    assert host.files() != host.before
+
+
 def test_what_a_command_of_ufw_loaded_between_applying_and_storing_does_not_stay(host: Host) -> None:
     backend = _backend(host)
     change = backend.compare(_policy(), Options())
