@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 # The tests' own Python may lie where hosts see no files.
 PYTHON = "/usr/bin/python3" if Path("/usr/bin/python3").exists() else sys.executable
 PAGE = (ROOT / "docs" / "lab.md").read_text(encoding="utf-8")
-FIELDS = ("segments", "hosts", "interfaces", "routes", "forward", "masquerade", "listeners", "ftp")
+FIELDS = ("segments", "hosts", "interfaces", "routes", "forward", "masquerade", "listeners", "ftp", "firewall")
 
 
 def test_the_example_of_the_page_runs(lab_possible: None, tmp_path: Path) -> None:
