@@ -147,4 +147,8 @@ def _has_legacy_chain(machine: Machine) -> bool:
 
 
 def _saves_ours(machine: Machine, commands: t.Sequence[str]) -> bool:
-    return any(f"\n:{CHAIN_MARK}" in machine.run([command], "").out for command in commands)
+    results = {command: machine.run([command], "") for command in commands}
+    for command, result in results.items():
+        if result.crashed:
+            raise BackendError(f"{command} cannot tell whether chains of ours are in force: {result.reason}")
+    return any(f"\n:{CHAIN_MARK}" in result.out for result in results.values())

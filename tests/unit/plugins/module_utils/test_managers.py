@@ -252,6 +252,13 @@ def test_chains_of_ours_are_found_where_there_is_no_nft(tmp_path: Path, family: 
     assert remains(Machine(run, [], str(tmp_path))) == []
 
 
+def test_a_listing_that_crashed_is_not_taken_for_nothing_of_ours(tmp_path: Path) -> None:
+    _write(tmp_path, "proc/net/ip_tables_names", "filter\n")
+    machine = _machine(tmp_path, run=lambda _arguments, _text: Result(-11))
+    with pytest.raises(BackendError, match=r"iptables-legacy-save cannot tell .*: ended by signal 11$"):
+        remains(machine)
+
+
 def test_the_old_iptables_is_not_asked_where_it_has_no_table(tmp_path: Path) -> None:
     calls: list[Sequence[str]] = []
 
