@@ -9,7 +9,6 @@ into a throw-away network namespace with the same programs, and both sides are l
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import typing as t
 from dataclasses import dataclass, field, replace
@@ -237,7 +236,7 @@ def parse_sets(text: str) -> t.Dict[str, AddressSet]:
             sets[made.group(1)] = AddressSet(made.group(2), "6" if made.group(3) else "4", ())
         elif line.startswith("add "):
             _add, name, element = line.split(" ", 2)
-            elements.setdefault(name, []).append(_canonical(element))
+            elements.setdefault(name, []).append(element)
     return {name: replace(made, elements=tuple(sorted(elements.get(name, ())))) for name, made in sets.items()}
 
 
@@ -272,14 +271,6 @@ def _jumps(table: str, chain: str, rules: t.Sequence[str]) -> t.Tuple[t.List[Jum
         if not in_the_way and not tolerated(table, chain, rule):
             in_the_way = rule
     return jumps, behind
-
-
-def _canonical(element: str) -> str:
-    """Return an address as policies have it; ipset has another spelling for the few that embed an IPv4 address."""
-    if ":" not in element or "." not in element:
-        return element
-    network = ipaddress.ip_network(element, strict=False)
-    return str(network if "/" in element else network.network_address)
 
 
 def _plain(rules: Rules) -> t.Any:

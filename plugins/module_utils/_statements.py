@@ -10,6 +10,7 @@ What comes before them in every chain (established, loopback, essential ICMP, DH
 from __future__ import annotations
 
 import ipaddress
+import socket
 import typing as t
 from dataclasses import dataclass
 
@@ -203,7 +204,7 @@ class _Writer:
                     family=forward.family,
                     protocol="tcp",
                     ports=ports,
-                    destinations=(_canonical(forward.to_address),),
+                    destinations=_addresses([forward.to_address]),
                     translated=Original(_addresses(forward.external_addresses), outside),
                 )
 
@@ -243,7 +244,7 @@ class _Writer:
                 family=forward.family,
                 protocol=forward.protocol,
                 ports=merge_ports(forward.external_ports),
-                to_address=_canonical(forward.to_address),
+                to_address=_spelled(ipaddress.ip_address(forward.to_address)),
                 # A range that stays the same is translated as a whole.
                 to_port=None if forward.external_ports == forward.to_ports else int(forward.to_ports[0]),
                 **match,
@@ -281,7 +282,7 @@ class _Writer:
                 family=forward.family,
                 protocol=forward.protocol,
                 ports=ports,
-                destinations=(_canonical(forward.to_address),),
+                destinations=_addresses([forward.to_address]),
                 incoming=_names(self.gateway.lan_interfaces),
                 translated=Original(),
             )
@@ -341,11 +342,12 @@ def _names(interfaces: Texts) -> t.Tuple[str, ...]:
 
 
 def _addresses(texts: Texts) -> t.Tuple[str, ...]:
-    return tuple(sorted({_canonical(text) for text in texts}))
+    return tuple(sorted({_spelled(ipaddress.ip_address(text)) for text in texts}))
 
 
-def _canonical(address: str) -> str:
-    return str(ipaddress.ip_address(address))
+def _spelled(address: t.Any) -> str:
+    """Return it in the C library's spelling, which all these programs print; Python's own changed in 3.13."""
+    return socket.inet_ntop(socket.AF_INET6 if address.version == 6 else socket.AF_INET, address.packed)
 
 
 def _of_family(addresses: Texts, family: str) -> t.List[str]:
@@ -363,7 +365,10 @@ def _merge_addresses(addresses: Texts) -> t.Tuple[str, ...]:
         merged = list(ipaddress.collapse_addresses(networks))
     else:
         merged = sorted(set(networks))
-    return tuple(str(network.network_address if network.num_addresses == 1 else network) for network in merged)
+    return tuple(
+        _spelled(network.network_address) + (f"/{network.prefixlen}" if network.num_addresses > 1 else "")
+        for network in merged
+    )
 
 
 def _within(port: int, ranges: Intervals) -> bool:

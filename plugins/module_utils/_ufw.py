@@ -9,8 +9,6 @@ difference. ufw knows no sets: there is one rule for each source (or destination
 
 from __future__ import annotations
 
-import ipaddress
-import socket
 import typing as t
 from dataclasses import dataclass
 
@@ -119,8 +117,8 @@ def _rules(body: t.Iterable[Statement], direction: str, family: Family) -> t.Ite
         if line.family not in (None, family.name):
             continue
         for ports in _chunks(line.ports):
-            for dst in map(_spelled, line.destinations or (family.anywhere,)):
-                for src in map(_spelled, line.sources or (family.anywhere,)):
+            for dst in line.destinations or (family.anywhere,):
+                for src in line.sources or (family.anywhere,):
                     action = "allow" if line.verdict == ACCEPT else "deny"
                     protocol = line.protocol or ANY
                     yield UfwRule(action, protocol, ports, dst, ANY, src, direction, _comment(line.title))
@@ -161,14 +159,6 @@ def _chunks(ports: Intervals) -> t.Iterator[str]:
         chunk.append(str(first) if first == last else f"{first}:{last}")
         room -= size
     yield ",".join(chunk)
-
-
-def _spelled(address: str) -> str:
-    """Return an address as ufw would, which is the C library's way: Python's differs for embedded IPv4 addresses."""
-    network = ipaddress.ip_network(address)
-    kind = socket.AF_INET6 if network.version == 6 else socket.AF_INET
-    text = socket.inet_ntop(kind, network.network_address.packed)
-    return f"{text}/{network.prefixlen}" if "/" in address else text
 
 
 def _comment(title: str) -> str:

@@ -98,11 +98,6 @@ def test_sizes_and_the_order_of_elements_make_no_difference_and_elements_do() ->
         assert not _state(sets=edit).equals(_state(sets=SETS))
 
 
-def test_addresses_that_embed_others_are_spelled_as_in_a_policy() -> None:
-    text = "create playout-ip6-1 hash:ip family inet6 hashsize 1 maxelem 1\nadd playout-ip6-1 ::ffff:192.0.2.1\n"
-    assert parse_sets(text)["playout-ip6-1"].elements == ("::ffff:c000:201",)
-
-
 @pytest.mark.parametrize(
     ("text", "used"),
     [

@@ -82,6 +82,9 @@ def test_merged_ports_are_the_same_ports_without_overlap_or_touch(ranges: list[t
         pytest.param("ipv4", ["192.0.2.7", "192.0.2.0/24"], ("192.0.2.0/24",), id="what lies in another goes"),
         pytest.param("ipv4", ["10.0.1.0/24", "10.0.0.0/24"], ("10.0.0.0/23",), id="neighbours become one"),
         pytest.param("ipv6", ["2001:DB8:0:0::1"], ("2001:db8::1",), id="the kernel's spelling"),
+        pytest.param("ipv6", ["2001:DB8:0::/48"], ("2001:db8::/48",), id="and for networks"),
+        pytest.param("ipv6", ["::ffff:c000:201"], ("::ffff:192.0.2.1",), id="mapped, on every Python"),
+        pytest.param("ipv6", ["::192.0.2.0/120"], ("::192.0.2.0/120",), id="compatible, on every Python"),
     ],
 )
 def test_addresses_are_merged_and_spelled_as_the_kernel_spells_them(

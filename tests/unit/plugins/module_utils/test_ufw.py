@@ -117,19 +117,6 @@ def test_what_a_host_cannot_do_without_is_accepted_before_a_drop_of_ours(
         assert [rule.action for rule in rules][: count + 1] == ["allow"] * count + ["deny"]
 
 
-@pytest.mark.parametrize(
-    ("address", "spelled"),
-    [
-        ("2001:DB8:0::/48", "2001:db8::/48"),
-        ("::ffff:192.0.2.1", "::ffff:192.0.2.1"),
-        ("::192.0.2.0/120", "::192.0.2.0/120"),
-    ],
-)
-def test_addresses_are_spelled_as_the_c_library_does_because_ufw_does(address: str, spelled: str) -> None:
-    [rule] = _rendered(IPV6, rules=[_rule(family="ipv6", sources=[address])])
-    assert rule.src == spelled
-
-
 def test_every_comment_begins_with_our_mark_and_has_no_apostrophe() -> None:
     [rule] = _rendered(rules=[_rule(comment="the operator's browsers " + "ü" * 200)])
     assert rule.comment.startswith("playout.firewall: a: the operators browsers ü")
