@@ -32,8 +32,7 @@ class OtherBackend(RuntimeError):
         super().__init__(f"{name} is needed here, which the module linux_ruleset_any has and this one has not")
 
 
-@dataclass(frozen=True)
-class Machine:
+class Machine(t.NamedTuple):
     """The host as a backend finds it: how to run its programs, its files, and everything that nft shows of its rules.
 
     ``objects`` are the elements of ``nft -j list ruleset``, read once for all; None where nft is not installed.
@@ -58,8 +57,7 @@ class Machine:
             return ""
 
 
-@dataclass(frozen=True)
-class Undo:
+class Undo(t.NamedTuple):
     """How to return to the rules in force now: a command that takes the path of a file with this text.
 
     It must work whatever has become of the new rules by then, and may run twice.

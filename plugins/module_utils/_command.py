@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import subprocess
 import typing as t
-from dataclasses import dataclass
 
 from ansible_collections.playout.firewall.plugins.module_utils import _lock
 
@@ -17,8 +16,7 @@ _SHELL_SIGNALS = 128
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-@dataclass(frozen=True)
-class Result:
+class Result(t.NamedTuple):
     """How a program ended."""
 
     code: int

@@ -39,12 +39,11 @@ from ansible_collections.playout.firewall.plugins.module_utils._statements impor
 Parts = t.Sequence[t.Tuple[Backend, Change]]
 
 
-@dataclass(frozen=True)
-class Wish:
+class Wish(t.NamedTuple):
     """What the user wants of a host; without a policy, nothing of ours is to be there."""
 
     policy: t.Optional[Policy]
-    options: Options = field(default_factory=Options)
+    options: Options = Options()
     backend: str = _managers.AUTO
 
     @property

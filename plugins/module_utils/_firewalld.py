@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import typing as t
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ansible_collections.playout.firewall.plugins.module_utils._firewalld_objects import (
     MARK,
@@ -150,8 +150,7 @@ class _Writer:
         ]
         said = [policy for policy in policies if policy.rules or policy.services or policy.masquerade]
         objects = Objects(tuple(said), tuple(self.ipsets.values()), tuple(services), tuple(helpers))
-        rest = replace(
-            self.all,
+        rest = self.all._replace(
             connection=self.all.connection if shut["in"] else (),
             input=self.all.input if shut["in"] else (),
             output=self.all.output if shut["out"] else (),
@@ -225,7 +224,7 @@ class _Writer:
                 return []
             rules += [rule for way in found for rule in self._forward_ports(way)]
             if not any(way.ports == line.ports and not way.sources for way in found):
-                drops += self._rules(replace(line, verdict=DROP, title=f"{line.title}: not planned"), _STEP)
+                drops += self._rules(line._replace(verdict=DROP, title=f"{line.title}: not planned"), _STEP)
         return [
             PolicyObject(f"{MARK}nat", "forwards", _FIRST, ingress, (ANY_ZONE,), _distinct(rules)),
             PolicyObject(f"{MARK}wan", "who may not use a forward", _FIRST, ingress, (HOST,), _distinct(drops)),
@@ -237,7 +236,7 @@ class _Writer:
         return self.site.zones_of(line.incoming) if line.incoming else (ANY_ZONE,)
 
     def _forward_ports(self, way: Way) -> t.Iterator[RichRule]:
-        line = replace(way.line, sources=way.sources)
+        line = way.line._replace(sources=way.sources)
         for destination in line.destinations:
             for first, last in way.ports:
                 to_port = (("to-port", str(line.to_port)),) if line.to_port is not None else ()

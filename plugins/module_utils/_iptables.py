@@ -243,7 +243,7 @@ def _untranslated(helper: Statement, translate: t.Sequence[Statement]) -> t.Iter
         same = line.to_port is None and any(first <= port <= last for first, last in line.ports)
         if same or line.to_port == port:
             ports = ((port, port),) if same else line.ports
-            yield replace(line, verdict=HELPER, helper=helper.helper, title=helper.title, ports=ports)
+            yield line._replace(verdict=HELPER, helper=helper.helper, title=helper.title, ports=ports)
 
 
 def _ports(protocol: t.Optional[str], ports: Intervals) -> t.List[str]:

@@ -175,7 +175,7 @@ class Iptables:
             self._run(["sh", "-s"], _renamed(boot_script(Rules(), self.programs), _TRIAL))
         # Those in force are in the same listing.
         out = _renamed(_renamed(result.out, _IN_FORCE), {trial: mark for mark, trial in _TRIAL.items()})
-        found = self._read(replace(result, out=out), rules).rules
+        found = self._read(result._replace(out=out), rules).rules
         tables = {key: replace(table, jumps=rules.tables[key].jumps) for key, table in found.tables.items()}
         return State(replace(found, tables=tables))
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import shutil
 import typing as t
-from dataclasses import dataclass
 
 from ansible_collections.playout.firewall.plugins.module_utils import _kernel, _nft_memory
 from ansible_collections.playout.firewall.plugins.module_utils._backend import BackendError, Change, Machine, Undo
@@ -20,8 +19,7 @@ from ansible_collections.playout.firewall.plugins.module_utils._policy import Po
 from ansible_collections.playout.firewall.plugins.module_utils._statements import Options
 
 
-@dataclass(frozen=True)
-class _Plan:
+class _Plan(t.NamedTuple):
     """The text to load and the kernel modules that it needs."""
 
     text: str

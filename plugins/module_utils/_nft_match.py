@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import ipaddress
 import typing as t
-from dataclasses import dataclass
 
 from ansible_collections.playout.firewall.plugins.module_utils._intervals import Intervals, Region, subtract, union
 
@@ -29,8 +28,7 @@ Expression = t.Mapping[str, t.Any]
 Lookup = t.Callable[[str], t.Optional[t.List[t.Any]]]
 
 
-@dataclass(frozen=True)
-class Subject:
+class Subject(t.NamedTuple):
     """The kind of packet that is asked about. The host's own address is unknown: nothing is assumed about it."""
 
     hook: str
@@ -45,8 +43,7 @@ class Subject:
         return ((0, 2 ** _BITS[self.family] - 1),)
 
 
-@dataclass(frozen=True)
-class Condition:
+class Condition(t.NamedTuple):
     """When a rule applies: to these packets, perhaps only to some of them, perhaps by something not understood."""
 
     region: Region

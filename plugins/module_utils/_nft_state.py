@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import re
 import typing as t
-from dataclasses import dataclass
 
 from ansible_collections.playout.firewall.plugins.module_utils._command import Result, Run
 from ansible_collections.playout.firewall.plugins.module_utils._nftables import FAMILY, TABLE, removal
@@ -40,8 +39,7 @@ class NftCrash(RuntimeError):
     """nft ended before it said what it did: the rules in force may be the old or the new ones."""
 
 
-@dataclass(frozen=True)
-class Listing:
+class Listing(t.NamedTuple):
     """One table: its normalised objects for comparing, its text for people."""
 
     objects: t.Mapping[str, t.Any]

@@ -12,7 +12,6 @@ from __future__ import annotations
 import bisect
 import ipaddress
 import typing as t
-from dataclasses import dataclass
 
 from ansible_collections.playout.firewall.plugins.module_utils._intervals import Intervals, Region, union
 from ansible_collections.playout.firewall.plugins.module_utils._nft_conflicts import FAMILIES, HOOKS, Table
@@ -23,8 +22,7 @@ from ansible_collections.playout.firewall.plugins.module_utils._policy_check imp
 _DROPS = ("drop", "reject", "queue")
 
 
-@dataclass(frozen=True)
-class _Flow:
+class _Flow(t.NamedTuple):
     """A planned rule as packets; the parts are its initiators and listeners as the plan names them."""
 
     subject: Subject

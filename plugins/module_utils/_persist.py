@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import os
 import typing as t
-from dataclasses import dataclass
 
 from ansible_collections.playout.firewall.plugins.module_utils._command import Run
 
@@ -66,8 +65,7 @@ class PersistError(RuntimeError):
     """The files for the next boot cannot be written; the old ones are in place."""
 
 
-@dataclass(frozen=True)
-class BootFile:
+class BootFile(t.NamedTuple):
     """A file as it should be; without a mode it is a symbolic link and the content is its target."""
 
     path: str
@@ -75,8 +73,7 @@ class BootFile:
     mode: t.Optional[int]
 
 
-@dataclass(frozen=True)
-class Loader:
+class Loader(t.NamedTuple):
     """What a backend wants at boot: its rules in one file, the command that loads them, and after which services.
 
     ``modules`` are kernel modules that the rules need. ``prepare`` is run before such a service loads its own file,
@@ -90,8 +87,7 @@ class Loader:
     prepare: t.Sequence[str] = ()
 
 
-@dataclass(frozen=True)
-class Differences:
+class Differences(t.NamedTuple):
     """The files to write, the rules first and what reads them last, and the paths to remove, in reverse."""
 
     write: t.Sequence[BootFile] = ()

@@ -10,11 +10,11 @@ Lists are merged and sorted by the planner: no backend has to merge again.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import typing as t
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
 
 from ansible_collections.playout.firewall.plugins.module_utils import _policy_check
 
@@ -24,14 +24,16 @@ FAMILIES = ("ipv4", "ipv6")
 PROTOCOLS = ("tcp", "udp")
 
 Texts = t.Tuple[str, ...]
+PortsByProtocol = t.Mapping[str, Texts]
+
+_NONE: PortsByProtocol = {}
 
 
 class PolicyError(ValueError):
     """A policy that no backend may apply; the message names the element and the value."""
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(t.NamedTuple):
     """What one enforcement point lets through: sources times ports (times destinations).
 
     ``in`` is towards the host itself and has no destinations, ``out`` leaves the host itself and has no
@@ -49,8 +51,7 @@ class Rule:
     comment: str
 
 
-@dataclass(frozen=True)
-class Forward:
+class Forward(t.NamedTuple):
     """What a gateway translates (DNAT).
 
     Without ``external_addresses`` it matches what arrives for the gateway itself on a WAN interface.
@@ -69,8 +70,7 @@ class Forward:
     comment: str
 
 
-@dataclass(frozen=True)
-class Helper:
+class Helper(t.NamedTuple):
     """A connection-tracking helper for control connections to these addresses (after translation)."""
 
     name: str
@@ -79,8 +79,7 @@ class Helper:
     addresses: Texts
 
 
-@dataclass(frozen=True)
-class Transit:
+class Transit(t.NamedTuple):
     """Transit that the plan governs: what is not let through by a rule is dropped."""
 
     family: str
@@ -90,26 +89,23 @@ class Transit:
     destinations: Texts
 
 
-@dataclass(frozen=True)
-class Governed:
+class Governed(t.NamedTuple):
     """The ports that the plan governs here: protocol -> ports towards (in) and from (out) the host itself, in both
     families, and the governed transit of a gateway."""
 
-    inbound: t.Mapping[str, Texts] = field(default_factory=dict)
-    outbound: t.Mapping[str, Texts] = field(default_factory=dict)
+    inbound: PortsByProtocol = _NONE
+    outbound: PortsByProtocol = _NONE
     forward: t.Tuple[Transit, ...] = ()
 
 
-@dataclass(frozen=True)
-class Management:
+class Management(t.NamedTuple):
     """Who may manage the host (TCP), besides the connection in use. Mixed families."""
 
     ports: Texts = ()
     sources: Texts = ()
 
 
-@dataclass(frozen=True)
-class Keep:
+class Keep(t.NamedTuple):
     """What ``default_deny`` leaves open for the site's own purposes. Mixed families."""
 
     protocol: str
@@ -117,8 +113,7 @@ class Keep:
     sources: Texts
 
 
-@dataclass(frozen=True)
-class Gateway:
+class Gateway(t.NamedTuple):
     """How a gateway's policy meets its interfaces. Empty interface lists: not declared."""
 
     wan_interfaces: Texts = ()
@@ -127,17 +122,16 @@ class Gateway:
     hairpin: bool = False
 
 
-@dataclass(frozen=True)
-class Policy:
+class Policy(t.NamedTuple):
     """All rules and forwards of one enforcement point."""
 
     host: str
     rules: t.Tuple[Rule, ...] = ()
     forwards: t.Tuple[Forward, ...] = ()
     helpers: t.Tuple[Helper, ...] = ()
-    governed: Governed = field(default_factory=Governed)
+    governed: Governed = Governed()
     masquerade: bool = False
-    management: Management = field(default_factory=Management)
+    management: Management = Management()
     keep: t.Tuple[Keep, ...] = ()
     gateway: t.Optional[Gateway] = None
 
@@ -215,30 +209,35 @@ def _items(kind: t.Any, values: t.Any, path: str) -> t.Tuple[t.Any, ...]:
 def _item(kind: t.Any, value: t.Any, path: str) -> t.Any:
     if not isinstance(value, Mapping):
         raise PolicyError(f"{path}: a dictionary is needed, not {value!r}")
-    names = {entry.name: entry for entry in fields(kind)}
-    unknown = sorted(str(key) for key in set(value) - set(names))
+    types = _types(kind)
+    unknown = sorted(str(key) for key in value if key not in types)
     if unknown:
-        raise PolicyError(f"{path}: unknown key '{unknown[0]}', known are {', '.join(sorted(names))}")
-    missing = [name for name, entry in names.items() if entry.default is entry.default_factory and name not in value]
+        raise PolicyError(f"{path}: unknown key '{unknown[0]}', known are {', '.join(sorted(types))}")
+    missing = [name for name in types if name not in value and name not in kind._field_defaults]
     if missing:
         raise PolicyError(f"{path}: {', '.join(missing)} missing")
-    return kind(**{key: _checked(str(names[key].type), key, entry, path) for key, entry in value.items()})
+    return kind(**{key: _checked(types[key], key, entry, path) for key, entry in value.items()})
 
 
-def _checked(kind: str, key: str, value: t.Any, path: str) -> t.Any:
-    """Give a value the type that the dataclass declares, or say what is wrong with it."""
+@functools.lru_cache(maxsize=None)
+def _types(kind: t.Any) -> t.Dict[str, t.Any]:
+    return t.get_type_hints(kind)
+
+
+def _checked(kind: t.Any, key: str, value: t.Any, path: str) -> t.Any:
+    """Give a value the type that the field declares, or say what is wrong with it."""
     if not _is(kind, key, value):
         raise PolicyError(f"{path}.{key}: {value!r} is not a valid {key}")
-    return tuple(map(str, value)) if kind == "Texts" else str(value) if kind == "str" else value
+    return tuple(map(str, value)) if kind is Texts else str(value) if kind is str else value
 
 
-def _is(kind: str, key: str, value: t.Any) -> bool:
-    if kind == "Texts":
+def _is(kind: t.Any, key: str, value: t.Any) -> bool:
+    if kind is Texts:
         return isinstance(value, (list, tuple)) and all(isinstance(entry, str) for entry in value)
-    if kind == "str":
+    if kind is str:
         return isinstance(value, str) and (key not in _CHOICES or value in _CHOICES[key])
-    if kind in ("bool", "int"):
-        return isinstance(value, int) and isinstance(value, bool) is (kind == "bool")
+    if kind in (bool, int):
+        return isinstance(value, int) and isinstance(value, bool) is (kind is bool)
     return True
 
 
@@ -249,16 +248,16 @@ def _ports_by_protocol(value: t.Any, path: str) -> t.Dict[str, Texts]:
     for protocol in value:
         if protocol not in PROTOCOLS:
             raise PolicyError(f"{path}: '{protocol}' is not a protocol, known are {', '.join(PROTOCOLS)}")
-    return {str(protocol): _checked("Texts", protocol, ports, path) for protocol, ports in value.items()}
+    return {str(protocol): _checked(Texts, protocol, ports, path) for protocol, ports in value.items()}
 
 
 def _plain(value: t.Any) -> t.Any:
     if isinstance(value, str):
         return value
-    if is_dataclass(value):
-        return {entry.name: _plain(getattr(value, entry.name)) for entry in fields(value)}
+    if hasattr(value, "_asdict"):
+        value = value._asdict()
+    elif isinstance(value, (list, tuple)):
+        return [_plain(entry) for entry in value]
     if isinstance(value, Mapping):
         return {key: _plain(entry) for key, entry in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(entry) for entry in value]
     return value

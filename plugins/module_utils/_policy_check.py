@@ -10,6 +10,7 @@ it may be able to end a statement, and nothing empty may silently widen a rule. 
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import re
 import typing as t
@@ -60,6 +61,12 @@ def check(policy: Policy) -> None:
         _ports(keep.ports, f"keep[{index}].ports", empty=False)
         _networks(keep.sources, f"keep[{index}].sources", empty=False)
     _gateway(policy)
+
+
+@functools.lru_cache(maxsize=None)
+def parse_network(text: str) -> t.Any:
+    """Return the network of an address or a network, from a memory: most initiators are those of many rules."""
+    return ipaddress.ip_network(text)
 
 
 def port_range(text: str) -> t.Tuple[int, int]:
@@ -163,7 +170,7 @@ def _networks(texts: Texts, path: str, family: t.Optional[str] = None, empty: bo
     for index, text in enumerate(texts):
         _no_zone(text, f"{path}[{index}]")
         try:
-            network = ipaddress.ip_network(text)
+            network = parse_network(text)
         except ValueError as error:
             raise PolicyValueError(f"{path}[{index}]: {error}") from None
         _version(network.version, text, f"{path}[{index}]", family)

@@ -12,7 +12,6 @@ from __future__ import annotations
 import ipaddress
 import socket
 import typing as t
-from dataclasses import dataclass
 
 from ansible_collections.playout.firewall.plugins.module_utils._intervals import (
     Intervals,
@@ -21,7 +20,7 @@ from ansible_collections.playout.firewall.plugins.module_utils._intervals import
     union,
 )
 from ansible_collections.playout.firewall.plugins.module_utils._policy import ANY, Forward, Gateway, Policy, Rule
-from ansible_collections.playout.firewall.plugins.module_utils._policy_check import port_range
+from ansible_collections.playout.firewall.plugins.module_utils._policy_check import parse_network, port_range
 
 FAMILIES = ("ipv4", "ipv6")
 ACCEPT, DROP, TRANSLATE, MASQUERADE, HELPER = "accept", "drop", "translate", "masquerade", "helper"
@@ -31,32 +30,28 @@ LOCAL, ELSEWHERE_LOCAL = "local", "elsewhere"
 Texts = t.Sequence[str]
 
 
-@dataclass(frozen=True)
-class Connection:
+class Connection(t.NamedTuple):
     """The management connection in use: the client's address and the port of this host that it came to (TCP)."""
 
     client: str
     port: int
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(t.NamedTuple):
     """How a policy is enforced: ``scoped`` or ``default_deny``, and what must stay open whatever the policy says."""
 
     enforcement: str = "scoped"
     connection: t.Optional[Connection] = None
 
 
-@dataclass(frozen=True)
-class Original:
+class Original(t.NamedTuple):
     """What a translated packet was sent to before its translation; nothing named is anything."""
 
     addresses: Texts = ()
     ports: Intervals = ()
 
 
-@dataclass(frozen=True)
-class Statement:
+class Statement(t.NamedTuple):
     """One line of a chain: the packets that match all of it, and what becomes of them. Empty parts match everything.
 
     Addresses are merged and in the kernel's spelling, single ones without a prefix length. ``owner`` names the address
@@ -82,8 +77,7 @@ class Statement:
     helper: str = ""
 
 
-@dataclass(frozen=True)
-class Statements:
+class Statements(t.NamedTuple):
     """All of a policy. A chain without statements is not needed at all.
 
     ``connection`` is what goes in front of the input chain, where it has any statements. ``helpers`` is for the packets
@@ -360,15 +354,16 @@ def _merge_addresses(addresses: Texts) -> t.Tuple[str, ...]:
     """Return the networks in the kernel's spelling, without overlaps, which an interval set refuses; none for any."""
     if ANY in addresses:
         return ()
-    networks: t.List[t.Any] = [ipaddress.ip_network(address) for address in addresses]
-    if any(network.num_addresses > 1 for network in networks):
-        merged = list(ipaddress.collapse_addresses(networks))
-    else:
-        merged = sorted(set(networks))
+    networks = [parse_network(address) for address in addresses]
+    wide = any(map(_is_wide, networks))
+    merged = ipaddress.collapse_addresses(networks) if wide else sorted(set(networks))
     return tuple(
-        _spelled(network.network_address) + (f"/{network.prefixlen}" if network.num_addresses > 1 else "")
-        for network in merged
+        _spelled(network.network_address) + (f"/{network.prefixlen}" if _is_wide(network) else "") for network in merged
     )
+
+
+def _is_wide(network: t.Any) -> bool:
+    return bool(network.prefixlen < network.max_prefixlen)
 
 
 def _within(port: int, ranges: Intervals) -> bool:
@@ -377,4 +372,4 @@ def _within(port: int, ranges: Intervals) -> bool:
 
 def _covers(networks: Texts, client: str) -> bool:
     address = ipaddress.ip_address(client)
-    return ANY in networks or any(address in ipaddress.ip_network(network) for network in networks)
+    return ANY in networks or any(address in parse_network(network) for network in networks)

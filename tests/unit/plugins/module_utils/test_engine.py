@@ -9,7 +9,6 @@ import errno
 import os
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -238,7 +237,7 @@ def test_no_policy_removes_from_every_backend_what_is_left(host: Host, diary: Di
 def test_rules_of_an_nft_that_was_removed_are_not_forgotten(host: Host, policy: Policy | None) -> None:
     (host.root / NFT_RULES).parent.mkdir(parents=True)
     (host.root / NFT_RULES).write_text("rules", encoding="utf-8")
-    machine = replace(host.machine(), objects=None)
+    machine = host.machine()._replace(objects=None)
     reason = r"nft is not installed, but rules of ours .*: install the package 'nftables'$"
     with pytest.raises(BackendError, match=reason):
         host.plan(machine, Wish(policy))

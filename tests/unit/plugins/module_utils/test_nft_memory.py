@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -59,7 +58,7 @@ def test_a_text_that_was_loaded_is_remembered_until_anything_changes(machine: Ma
 
 def test_another_nft_or_network_namespace_remembers_nothing(machine: Machine, kernel: Kernel) -> None:
     _load(machine, kernel)
-    assert not remembers(replace(machine, objects=({"metainfo": {"version": "1.1.0"}},)), "text")
+    assert not remembers(machine._replace(objects=({"metainfo": {"version": "1.1.0"}},)), "text")
     kernel.counted = ("another", 2)
     assert not remembers(machine, "text")
 
@@ -88,7 +87,7 @@ def test_a_kernel_that_does_not_count_and_a_directory_that_is_not_there_remember
     _load(machine, kernel)
     assert not remembers(machine, "text")
     kernel.counted = ("namespace", 1)
-    elsewhere = replace(machine, root=str(tmp_path / "missing"))
+    elsewhere = machine._replace(root=str(tmp_path / "missing"))
     _load(elsewhere, kernel)
     assert not remembers(elsewhere, "text")
 

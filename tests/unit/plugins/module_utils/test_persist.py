@@ -11,7 +11,6 @@ import os
 import resource
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -165,7 +164,7 @@ def test_a_script_is_loaded_after_every_service_that_flushes_its_rules(tmp_path:
 
 def test_what_a_services_own_file_needs_is_made_before_it_is_loaded(tmp_path: Path) -> None:
     host = Host(tmp_path)
-    loader = replace(_script(), prepare=[*SHELL, "sets"])
+    loader = _script()._replace(prepare=[*SHELL, "sets"])
     host.write(loader)
     assert f"[Service]\nExecStartPre=-/bin/sh /{SCRIPT_RULES} sets\nExecStartPost=" in host.text(drop_in("iptables"))
     assert host.differing(_script()) == [drop_in("netfilter-persistent"), drop_in("iptables")]
