@@ -14,7 +14,6 @@ import contextlib
 import fcntl
 import math
 import os
-import secrets
 import shutil
 import subprocess
 import time
@@ -57,7 +56,7 @@ def arm(seconds: int, undos: t.Sequence[Undo], directory: str = DIRECTORY) -> st
 
     :raises ConfirmError: when that cannot be prepared; no timer runs.
     """
-    token = secrets.token_hex(16)
+    token = os.urandom(16).hex()
     path = os.path.join(directory, token)
     try:
         os.makedirs(directory, mode=0o700, exist_ok=True)

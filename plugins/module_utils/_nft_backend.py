@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import typing as t
 
@@ -12,8 +13,8 @@ from ansible_collections.playout.firewall.plugins.module_utils import _kernel, _
 from ansible_collections.playout.firewall.plugins.module_utils._backend import BackendError, Change, Machine, Undo
 from ansible_collections.playout.firewall.plugins.module_utils._command import SYSTEM_PATH
 from ansible_collections.playout.firewall.plugins.module_utils._nft_conflicts import conflicts
-from ansible_collections.playout.firewall.plugins.module_utils._nft_state import Nft, normalise
-from ansible_collections.playout.firewall.plugins.module_utils._nftables import REMOVAL, TABLE, render
+from ansible_collections.playout.firewall.plugins.module_utils._nft_state import Nft, NftError, normalise
+from ansible_collections.playout.firewall.plugins.module_utils._nftables import CREATION, REMOVAL, TABLE, render
 from ansible_collections.playout.firewall.plugins.module_utils._persist import NFT_RULES, PRIVATE, BootFile, Loader
 from ansible_collections.playout.firewall.plugins.module_utils._policy import Policy
 from ansible_collections.playout.firewall.plugins.module_utils._statements import Options
@@ -66,12 +67,21 @@ class NftablesBackend:
     def apply(self, change: Change) -> None:
         change.warnings.extend(_kernel.load_modules(change.plan.modules, self._machine.run))
         with _nft_memory.remembering(self._machine, change.plan.text):
-            self._nft.load(change.plan.text)
+            self._load(change.plan.text)
         if change.plan.text == REMOVAL:
             _nft_memory.forget(self._machine)
 
     def store(self, change: Change) -> None:
         """Nothing: a unit of ours loads the rules at boot."""
+
+    def _load(self, text: str) -> None:
+        if text != REMOVAL and not self._ours():
+            # What removes a table, even one that is not there, makes the kernel wait for all of its processors.
+            with contextlib.suppress(NftError):
+                self._nft.load(text.replace(REMOVAL, CREATION, 1))
+                return
+            # Somebody was faster, or what is wrong shows once more.
+        self._nft.load(text)
 
     def _ours(self) -> t.Mapping[str, t.Any]:
         return normalise(self._machine.objects or (), TABLE)

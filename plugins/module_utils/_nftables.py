@@ -66,6 +66,8 @@ def removal(table: str) -> str:
 
 
 REMOVAL = removal(TABLE)
+# Refused where it is there already.
+CREATION = f"create table {FAMILY} {TABLE}\n"
 
 
 def render(policy: Policy, options: Options) -> str:

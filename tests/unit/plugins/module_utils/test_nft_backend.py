@@ -18,7 +18,7 @@ from ansible_collections.playout.firewall.plugins.module_utils._backend import B
 from ansible_collections.playout.firewall.plugins.module_utils._command import SYSTEM_PATH, Result
 from ansible_collections.playout.firewall.plugins.module_utils._nft_backend import NftablesBackend
 from ansible_collections.playout.firewall.plugins.module_utils._nft_state import NftError
-from ansible_collections.playout.firewall.plugins.module_utils._nftables import REMOVAL
+from ansible_collections.playout.firewall.plugins.module_utils._nftables import CREATION, REMOVAL
 from ansible_collections.playout.firewall.plugins.module_utils._persist import NFT_RULES, PRIVATE
 from ansible_collections.playout.firewall.plugins.module_utils._policy import Policy
 from ansible_collections.playout.firewall.plugins.module_utils._statements import Options
@@ -65,7 +65,7 @@ def _policy(**parts: Any) -> Policy:
 
 
 def test_comparing_writes_nothing_and_applying_loads_what_the_next_boot_will() -> None:
-    backend, nft = _backend()
+    backend, nft = _backend(OURS, {"chain": {"family": "inet", "table": "playout_firewall", "name": "old"}})
     change = backend.compare(_policy(), Options())
     assert (change.live, change.stored) == (True, False)
     assert nft.loaded == []
@@ -74,6 +74,22 @@ def test_comparing_writes_nothing_and_applying_loads_what_the_next_boot_will() -
     assert change.loader is not None
     assert nft.loaded == [change.loader.rules.content]
     assert nft.loaded[0].startswith(REMOVAL)
+
+
+def test_a_table_that_is_not_there_is_created_and_not_removed_first() -> None:
+    backend, nft = _backend()
+    change = backend.compare(_policy(), Options())
+    backend.apply(change)
+    assert change.loader is not None
+    assert nft.loaded == [change.loader.rules.content.replace(REMOVAL, CREATION)]
+
+
+def test_a_table_that_somebody_else_created_meanwhile_is_replaced() -> None:
+    backend, nft = _backend(refused=CREATION)
+    change = backend.compare(_policy(), Options())
+    backend.apply(change)
+    assert change.loader is not None
+    assert nft.loaded == [change.loader.rules.content]
 
 
 def test_what_the_next_boot_loads_is_loaded_by_a_full_path_after_the_service_that_flushes() -> None:
