@@ -17,6 +17,7 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
+from ansible_collections.playout.firewall.plugins.module_utils._packing import pack
 
 # Most hosts get nftables, and its module is packed and sent in a fraction of the time that the other takes.
 _NFTABLES_ONLY, _ANY_BACKEND = "playout.firewall.linux_ruleset", "playout.firewall.linux_ruleset_any"
@@ -40,8 +41,8 @@ class ActionModule(ActionBase):
     def _run(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         arguments = dict(self._task.args)
         timeout = arguments["confirm_timeout"] = self._timeout(arguments.get("confirm_timeout"))
-        if arguments.get("policy") is None and arguments.get("state", "present") == "present":
-            arguments["policy"] = self._policy(task_vars)
+        if arguments.get("state", "present") == "present":
+            arguments["policy"] = self._packed(arguments.get("policy"), task_vars)
         try:
             module, result = self._ensure(arguments, task_vars)
         except AnsibleConnectionFailure as error:
@@ -85,13 +86,21 @@ class ActionModule(ActionBase):
             )
         return timeout
 
-    def _policy(self, task_vars: dict[str, Any]) -> str:
-        """Return this host's policy from the plan as JSON, which nobody takes for a template."""
+    def _packed(self, given: Any, task_vars: dict[str, Any]) -> str:
+        """Return the policy that was given, or this host's from the plan, as the module is sent it."""
+        policy = self._policy(task_vars) if given is None else given
+        try:
+            return pack(policy if isinstance(policy, str) else json.dumps(policy))
+        except TypeError as error:
+            raise AnsibleActionFail(f"policy: {error}, and JSON knows nothing of the kind") from error
+
+    def _policy(self, task_vars: dict[str, Any]) -> Any:
+        """Return this host's policy from the plan."""
         # Late, because a policy that was given needs no plan.
         from ansible_collections.playout.firewall.plugins.plugin_utils._plan_store import policy_for
 
         try:
-            return json.dumps(policy_for(self._templar, task_vars, task_vars["inventory_hostname"]))
+            return policy_for(self._templar, task_vars, task_vars["inventory_hostname"])
         except Exception as error:
             raise AnsibleActionFail(f"no policy for this host: {error}") from error
 

@@ -21,6 +21,7 @@ from ansible_collections.playout.firewall.plugins.module_utils._kernel import Ke
 from ansible_collections.playout.firewall.plugins.module_utils._management import connection_in_use
 from ansible_collections.playout.firewall.plugins.module_utils._managers import AUTO, BACKENDS
 from ansible_collections.playout.firewall.plugins.module_utils._nft_state import NftError, read_ruleset
+from ansible_collections.playout.firewall.plugins.module_utils._packing import unpack
 from ansible_collections.playout.firewall.plugins.module_utils._policy import Policy, PolicyError
 from ansible_collections.playout.firewall.plugins.module_utils._statements import Options
 
@@ -101,7 +102,7 @@ def _policy(given: t.Any, enforcement: str) -> Policy:
         )
     if isinstance(given, str):
         try:
-            given = json.loads(given)
+            given = json.loads(unpack(given))
         except ValueError as error:
             raise PolicyError(f"policy: the text is not JSON: {error}") from error
     policy = Policy.from_dict(given)

@@ -10,8 +10,8 @@ Every play goes to a new lab host, facts off, pipelined, and runs twice: the sec
 Beside each of our runs a play of nothing but ansible.builtin.ping is timed, so that both meet the same machine; the
 quotients are medians over such pairs. CPU is user and system of everything, and the host's daemons are in it.
 
-The rules are handed to us as a policy in a file. Where the policy is that of the plan instead, Ansible's controller has
-to plan first; that line is shown and not judged.
+The rules are handed to us as a policy in the play, as the loops have theirs. Where the policy is that of the plan
+instead, Ansible's controller has to plan first; that line is shown and not judged.
 """
 
 from __future__ import annotations
@@ -49,8 +49,6 @@ INVENTORY = {
 PING = {"ansible.builtin.ping": {}}
 DEBUG = {"ansible.builtin.debug": {"msg": "nobody is contacted"}}
 
-# What a policy that was reviewed is handed over as, beside the play.
-POLICY = "policy.json"
 # Backend -> the module that would be called for each rule instead.
 LOOPS = {
     "nftables": "ansible.builtin.iptables",
@@ -139,7 +137,7 @@ def loop(module: str, size: int) -> Task:
 
 def ours(backend: str, size: int) -> Task:
     """Return the task that calls our module, with a policy of that size or with that of the plan."""
-    given = {"policy": f"{{{{ lookup('ansible.builtin.file', '{POLICY}') }}}}"} if size else {}
+    given = {"policy": json.dumps(policy(size))} if size else {}
     return {"playout.firewall.linux_ruleset": {"backend": backend, **given}}
 
 
@@ -152,8 +150,8 @@ class Bench:
 
     def play(self, task: Task) -> Cost:
         """Time a play of one task."""
-        book = self.write("play.yml", yaml.safe_dump([{"hosts": HOST, "gather_facts": False, "tasks": [task]}]))
-        hosts = self.write("hosts.yml", yaml.safe_dump({"all": {"vars": CONNECTION, "children": INVENTORY}}))
+        book = self.write("play.yml", _written([{"hosts": HOST, "gather_facts": False, "tasks": [task]}]))
+        hosts = self.write("hosts.yml", _written({"all": {"vars": CONNECTION, "children": INVENTORY}}))
         return self._time([sys.executable, "-m", "ansible", "playbook", "-i", hosts, book])
 
     def write(self, name: str, text: str) -> str:
@@ -191,16 +189,19 @@ class Bench:
         return used.ru_utime + used.ru_stime + ticks / os.sysconf("SC_CLK_TCK")
 
 
+def _written(data: t.Any) -> str:
+    return yaml.safe_dump(data, width=sys.maxsize)
+
+
 def twice(task: Task) -> t.Callable[[Bench], Trial]:
     """Return the work of running a task twice."""
     return lambda bench: Trial(bench.play(task), bench.play(task))
 
 
-def paired(task: Task, size: int) -> t.Callable[[Bench], Trial]:
+def paired(task: Task) -> t.Callable[[Bench], Trial]:
     """Return the work of running a task twice, with a ping on either side."""
 
     def work(bench: Bench) -> Trial:
-        bench.write(POLICY, json.dumps(policy(size)))
         ping = bench.play(PING)
         first, second = bench.play(task), bench.play(task)
         return Trial(first, second, (ping, bench.play(PING)))
@@ -213,12 +214,12 @@ def lines(sizes: t.Sequence[int], backends: t.Sequence[str], loops: t.Sequence[i
     yield Line("debug", 0, "nftables", twice(DEBUG))
     yield Line("ping", 0, "nftables", twice(PING))
     for backend in backends:
-        yield Line(f"{backend}, of the plan", 0, backend, paired(ours(backend, 0), 0))
+        yield Line(f"{backend}, of the plan", 0, backend, paired(ours(backend, 0)))
     for size in sizes:
         text = ruleset(size)
         yield Line("nft -f", size, "nftables", lambda bench, text=text: Trial(bench.nft(text), bench.nft(text)))
         for backend in backends:
-            yield Line(backend, size, backend, paired(ours(backend, size), size))
+            yield Line(backend, size, backend, paired(ours(backend, size)))
         # Each module once, and iptables where it is at home.
         modules = {LOOPS[backend]: backend for backend in backends} if size in loops else {}
         for module, backend in modules.items():

@@ -17,6 +17,7 @@ import pytest
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
 from ansible_collections.playout.firewall.plugins.action import linux_ruleset
 from ansible_collections.playout.firewall.plugins.action.linux_ruleset import ActionModule
+from ansible_collections.playout.firewall.plugins.module_utils._packing import unpack
 
 STORE = "ansible_collections.playout.firewall.plugins.plugin_utils._plan_store"
 VARIABLES = {"inventory_hostname": "gw"}
@@ -83,11 +84,11 @@ def make(monkeypatch: pytest.MonkeyPatch) -> Make:
     return made
 
 
-def test_without_a_policy_the_module_gets_this_hosts_own_as_text(make: Make) -> None:
+def test_without_a_policy_the_module_gets_this_hosts_own_packed(make: Make) -> None:
     action = make({}, {"changed": True})
     assert action.run(None, VARIABLES) == {"changed": True}
     [(arguments, _ssh)] = action.calls
-    assert json.loads(arguments["policy"]) == {"host": "gw", "comment": "{{ never a template }}"}
+    assert json.loads(unpack(arguments["policy"])) == {"host": "gw", "comment": "{{ never a template }}"}
 
 
 @pytest.mark.parametrize("answer", [{"changed": True}, AnsibleError("broken")])
@@ -97,14 +98,26 @@ def test_garbage_is_collected_again_after_the_module_ran_or_failed(make: Make, a
     assert gc.isenabled()
 
 
-@pytest.mark.parametrize("arguments", [{"policy": {"host": "given"}}, {"state": "absent"}])
-def test_a_given_policy_or_a_removal_needs_no_fleet(
-    make: Make, monkeypatch: pytest.MonkeyPatch, arguments: dict[str, Any]
-) -> None:
+@pytest.mark.parametrize("given", [{"host": "given"}, '{"host": "given"}'])
+def test_a_given_policy_needs_no_fleet(make: Make, monkeypatch: pytest.MonkeyPatch, given: Any) -> None:
     monkeypatch.setitem(sys.modules, STORE, None)
-    action = make(arguments, {"changed": False})
+    action = make({"policy": given}, {"changed": False})
     action.run(None, VARIABLES)
-    assert action.calls[0][0] == {**arguments, "confirm_timeout": 0}
+    assert json.loads(unpack(action.calls[0][0]["policy"])) == {"host": "given"}
+
+
+def test_a_removal_needs_no_fleet(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, STORE, None)
+    action = make({"state": "absent"}, {"changed": False})
+    action.run(None, VARIABLES)
+    assert action.calls[0][0] == {"state": "absent", "confirm_timeout": 0}
+
+
+def test_a_policy_that_json_cannot_say_is_refused_before_the_host_is_touched(make: Make) -> None:
+    action = make({"policy": {"host": {"a", "set"}}})
+    with pytest.raises(AnsibleActionFail, match=r"^policy: Object of type set is not JSON serializable"):
+        action.run(None, VARIABLES)
+    assert action.calls == []
 
 
 def test_a_fleet_that_fails_fails_the_task_before_the_host_is_touched(make: Make) -> None:
