@@ -194,11 +194,11 @@ def _keep(work: Work, persistence: Persistence, undos: t.Sequence[Undo], machine
     """Have the next boot load the new rules, or go back."""
     stored: t.List[str] = []
     try:
-        for backend, change in work.parts:
-            if change.stored:
-                backend.store(change)
-                stored.append(backend.name)
-        persistence.commit(work.files)
+        with persistence.commit(work.files):
+            for backend, change in work.parts:
+                if change.stored:
+                    backend.store(change)
+                    stored.append(backend.name)
     except Exception as error:
         raise _returned(undos, machine, error, stored) from error
 

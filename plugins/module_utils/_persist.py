@@ -134,8 +134,9 @@ class Persistence:
             _tidy(self._at(_temporary(file.path)))
         self._remove_empty_directories()
 
-    def commit(self, differences: Differences) -> None:
-        """Put what was staged in place and remove what is to go.
+    @contextlib.contextmanager
+    def commit(self, differences: Differences) -> t.Iterator[None]:
+        """Put what was staged in place and remove what is to go; both are taken back where the context fails.
 
         :raises PersistError: naming the file; the old files are in place again, unless it names them too.
         """
@@ -147,15 +148,20 @@ class Persistence:
                 begun.append(path)
                 self._replace(path, path in differences.remove)
             except OSError as error:
-                stuck = [f"/{changed}" for changed in reversed(begun) if not self._put_back(changed)]
-                self.discard(differences)
-                told = f"; not put back, their old content is beside them: {', '.join(stuck)}" if stuck else ""
+                told = self._take_back(begun, differences)
                 raise PersistError(f"/{path} cannot be replaced: {error.strerror}{told}") from error
+        try:
+            yield
+        except Exception as error:
+            told = self._take_back(paths, differences)
+            if told:
+                raise PersistError(f"{error}{told}") from error
+            raise
         for path in paths:
             _tidy(self._at(_former(path)))
         self._remove_empty_directories()
         if any(path.startswith(_UNITS) for path in paths):
-            self._reload()
+            self._tell(UNIT in differences.remove)
 
     def _wanted(self, loader: Loader) -> t.List[BootFile]:
         files = [loader.rules]
@@ -221,6 +227,12 @@ class Persistence:
             os.replace(self._at(_temporary(path)), full)
         _sync(os.path.dirname(full))
 
+    def _take_back(self, begun: t.Sequence[str], differences: Differences) -> str:
+        """Put the old files in place again; return what is to be said of those that could not be."""
+        stuck = [f"/{path}" for path in reversed(begun) if not self._put_back(path)]
+        self.discard(differences)
+        return f"; not put back, their old content is beside them: {', '.join(stuck)}" if stuck else ""
+
     def _put_back(self, path: str) -> bool:
         """Return whether the old file, if there was any, is in place again under its one name."""
         former = self._at(_former(path))
@@ -243,10 +255,14 @@ class Persistence:
                 # Not there, or somebody has files in it.
                 continue
 
-    def _reload(self) -> None:
+    def _tell(self, gone: bool) -> None:
         """Make a running systemd read its files again; elsewhere there is nothing to tell."""
-        if os.path.isdir(self._at("run/systemd/system")):
-            self._run(["systemctl", "daemon-reload"], "")
+        if not os.path.isdir(self._at("run/systemd/system")):
+            return
+        if gone:
+            # Stopping it does nothing; but it would be listed, as not found, until the next boot.
+            self._run(["systemctl", "stop", UNIT_NAME], "")
+        self._run(["systemctl", "daemon-reload"], "")
 
 
 def drop_in(service: str) -> str:

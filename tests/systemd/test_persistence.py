@@ -89,6 +89,7 @@ def test_rules_are_in_force_when_the_managers_own_file_is_broken(enforced: Manag
 def test_after_a_removal_and_a_boot_only_the_administrators_rules_are_there(enforced: Managed) -> None:
     enforced.remove()
     enforced.assert_only_administrators_rules()
+    assert enforced.machine.run("systemctl list-units --all --no-legend '*playout*'") == ""
     enforced.machine.reboot()
     assert enforced.traces() == ""
     enforced.assert_only_administrators_rules()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,14 +18,11 @@ from ansible_collections.playout.firewall.plugins.module_utils import _confirm, 
 from ansible_collections.playout.firewall.plugins.module_utils._backend import (
     BackendError,
     Change,
-    Machine,
     OtherBackend,
     StateError,
-    Undo,
 )
-from ansible_collections.playout.firewall.plugins.module_utils._command import Result, run
 from ansible_collections.playout.firewall.plugins.module_utils._confirm import ConfirmError
-from ansible_collections.playout.firewall.plugins.module_utils._engine import Wish, Work, carry_out, plan_work
+from ansible_collections.playout.firewall.plugins.module_utils._engine import Wish, carry_out
 from ansible_collections.playout.firewall.plugins.module_utils._nft_state import NftCrash
 from ansible_collections.playout.firewall.plugins.module_utils._persist import (
     NFT_RULES,
@@ -38,6 +35,7 @@ from ansible_collections.playout.firewall.plugins.module_utils._persist import (
 )
 from ansible_collections.playout.firewall.plugins.module_utils._policy import Policy
 from ansible_collections.playout.firewall.plugins.module_utils._statements import Options
+from ansible_collections.playout.firewall.tests.unit.plugins.module_utils.played_host import Diary, Host
 
 RULE = {"id": "web", "services": [], "direction": "in", "family": "ipv4", "protocol": "tcp", "ports": ["80"]}
 TOLD: dict[str, Any] = {"rules": [{**RULE, "sources": ["192.0.2.1"], "destinations": [], "comment": ""}]}
@@ -53,100 +51,6 @@ def _policy(**parts: Any) -> Policy:
 
 def _loader(path: str = NFT_RULES, text: str = "rules\n") -> Loader:
     return Loader(BootFile(path, text, PRIVATE), ["nft", "-f", f"/{path}"], ("nftables",))
-
-
-class Diary:
-    """What was done, in order; the shell writes into it as well."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        path.touch()
-
-    def note(self, text: str) -> None:
-        with self.path.open("a", encoding="utf-8") as stream:
-            stream.write(f"{text}\n")
-
-    @property
-    def entries(self) -> list[str]:
-        return self.path.read_text(encoding="utf-8").splitlines()
-
-
-class Played:
-    """A backend that would make this change, and fails where it is told to."""
-
-    def __init__(self, name: str, diary: Diary, change: Change, absent: Change | None = None, *failing: str) -> None:
-        self.name = name
-        self.diary = diary
-        self.change = change
-        self.absent = absent or Change(True)
-        self.failing = failing
-
-    def compare(self, _policy: Policy, options: Options) -> Change:
-        self.diary.note(f"compare {self.name} {options.enforcement}")
-        return self.change
-
-    def compare_absent(self) -> Change:
-        self.diary.note(f"compare absent {self.name}")
-        return self.absent
-
-    def undo(self) -> Undo:
-        self._step("undo computed of")
-        ends = "1" if "going back" in self.failing else "0"
-        text = f"echo 'undo {self.name}' >>{self.diary.path}; echo {self.name} is stuck >&2; exit {ends}"
-        return Undo(["/bin/sh"], text)
-
-    def apply(self, change: Change) -> None:
-        self._step("apply")
-        change.warnings.extend(change.plan or ())
-
-    def store(self, change: Change) -> None:
-        self._step("store")
-        change.warnings.extend(change.plan or ())
-
-    def _step(self, name: str) -> None:
-        self.diary.note(f"{name} {self.name}")
-        if name in self.failing:
-            raise BackendError(f"{self.name} refused to {name}")
-
-
-class Host:
-    """A directory as a host's root, and the backends that it has."""
-
-    def __init__(self, root: Path, diary: Diary) -> None:
-        self.root = root
-        self.diary = diary
-        self.backends: dict[str, Played] = {}
-        for path in ("lib/systemd/systemd", "etc/keep", "run/keep"):
-            (root / path).parent.mkdir(parents=True)
-            (root / path).touch()
-
-    def machine(self, *objects: dict[str, Any]) -> Machine:
-        return Machine(self._run, objects, str(self.root))
-
-    def _run(self, arguments: Sequence[str], text: str) -> Result:
-        """Only the shell is there."""
-        return run(arguments, text) if arguments[0] == "sh" else Result(127)
-
-    def backend(self, name: str, change: Change, *failing: str, absent: Change | None = None) -> Played:
-        self.backends[name] = Played(name, self.diary, change, absent, *failing)
-        return self.backends[name]
-
-    def work(self, *names: str, loader: Loader | None = None) -> Work:
-        """Return the work of these backends, the first of which may have something for the boot."""
-        parts = [(self.backends[name], self.backends[name].change) for name in names]
-        return Work(names[0], parts, Persistence(self._run, str(self.root)).compare(loader))
-
-    def plan(self, machine: Machine, wish: Wish) -> Work:
-        """Plan with these backends alone."""
-        return plan_work(machine, wish, self._open)
-
-    def _open(self, name: str, _machine: Machine) -> Played:
-        if name not in self.backends:
-            raise OtherBackend(name)
-        return self.backends[name]
-
-    def files(self) -> set[str]:
-        return {str(path.relative_to(self.root)) for path in (self.root / "etc").rglob("*") if path.is_file()}
 
 
 @pytest.fixture
@@ -310,9 +214,9 @@ def test_a_change_is_undoable_and_its_files_are_written_before_it_is_applied_and
         "stage",
         "apply ufw",
         "apply nftables",
+        "commit",
         "store ufw",
         "store nftables",
-        "commit",
     ]
     assert (host.root / NFT_RULES).read_text(encoding="utf-8") == "rules\n"
 
@@ -321,7 +225,7 @@ def test_only_what_differs_is_touched(host: Host, diary: Diary) -> None:
     host.backend("ufw", Change(False, stored=True))
     host.backend("nftables", Change(False))
     carry_out(host.work("ufw", "nftables"), host.machine())
-    assert diary.entries == ["stage", "store ufw", "commit"]
+    assert diary.entries == ["stage", "commit", "store ufw"]
 
 
 def test_without_any_difference_no_backend_is_called(host: Host, diary: Diary) -> None:
@@ -438,13 +342,13 @@ def test_an_error_that_nobody_expected_is_taken_back_too(host: Host, diary: Diar
         pytest.param(False, (), "ufw will load the new rules at the next boot all the same", id="nothing to take back"),
     ],
 )
-def test_what_a_program_has_stored_already_is_not_hidden(
-    host: Host, monkeypatch: pytest.MonkeyPatch, live: bool, failing: tuple[str, ...], reason: str
+def test_what_a_program_has_stored_before_another_refused_is_not_hidden(
+    host: Host, live: bool, failing: tuple[str, ...], reason: str
 ) -> None:
     host.backend("ufw", Change(live, stored=True), *failing)
-    monkeypatch.setattr(Persistence, "commit", _no_room)
-    with pytest.raises(BackendError, match=rf"^/etc/x cannot be replaced: No space left\. {reason}"):
-        carry_out(host.work("ufw"), host.machine())
+    host.backend("firewalld", Change(False, stored=True), "store")
+    with pytest.raises(BackendError, match=rf"^firewalld refused to store\. {reason}"):
+        carry_out(host.work("ufw", "firewalld"), host.machine())
 
 
 def test_a_way_back_that_fails_is_told_with_its_words(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -491,7 +395,7 @@ def test_with_a_timeout_the_timer_is_armed_first_and_nothing_is_kept(host: Host,
 def test_after_the_confirmation_the_second_run_keeps_it(host: Host, diary: Diary) -> None:
     host.backend("ufw", Change(False, stored=True))
     assert carry_out(host.work("ufw", loader=_loader()), host.machine(), SECONDS) is None
-    assert diary.entries == ["stage", "store ufw", "commit"]
+    assert diary.entries == ["stage", "commit", "store ufw"]
 
 
 def test_rules_that_are_refused_disarm_the_timer(host: Host, diary: Diary) -> None:

@@ -70,7 +70,11 @@ class Host:
     def write(self, loader: Loader | None) -> None:
         differences = self.persistence.compare(loader)
         self.persistence.stage(differences)
-        self.persistence.commit(differences)
+        self.commit(differences)
+
+    def commit(self, differences: Differences) -> None:
+        with self.persistence.commit(differences):
+            pass
 
     def text(self, path: str) -> str:
         return (self.root / path).read_text(encoding="utf-8")
@@ -267,7 +271,8 @@ def test_removal_takes_everything_of_ours_and_nothing_else(tmp_path: Path) -> No
     assert host.everything() == before
     assert host.differing(None) == []
     host.write(None)
-    assert host.calls == [["systemctl", "daemon-reload"]] * 3
+    reload = ["systemctl", "daemon-reload"]
+    assert host.calls == [reload, reload, ["systemctl", "stop", "playout-firewall.service"], reload]
 
 
 @pytest.mark.parametrize("path", [NFT_RULES, UNIT, DROP_IN, ENABLED])
@@ -313,7 +318,7 @@ def test_wherever_staging_fails_nothing_has_changed(tmp_path: Path, loader: Load
         failures += 1
     # Every file needs a directory, a name and, unless it is a link, the disk.
     assert failures >= 3 * len(differences.write) - 1
-    host.persistence.commit(differences)
+    host.commit(differences)
     assert host.differing(loader) == []
 
 
@@ -327,7 +332,7 @@ def test_wherever_replacing_fails_the_old_files_return_byte_by_byte(tmp_path: Pa
     told = {f"/{path} cannot be replaced: Input/output error" for path in paths}
     failures = 0
     host.persistence.stage(differences)
-    while message := _refused(host, failures, errno.EIO, host.persistence.commit, differences):
+    while message := _refused(host, failures, errno.EIO, host.commit, differences):
         assert message in told
         assert host.everything() == before
         failures += 1
@@ -339,6 +344,25 @@ def test_wherever_replacing_fails_the_old_files_return_byte_by_byte(tmp_path: Pa
     assert host.differing(loader) == []
 
 
+@pytest.mark.parametrize("loader", [_nft("other\n"), _script(), None])
+def test_what_else_fails_once_the_files_are_in_place_has_them_taken_back(tmp_path: Path, loader: Loader | None) -> None:
+    host = Host(tmp_path, running=True)
+    host.write(_nft())
+    before = host.everything()
+    differences = host.persistence.compare(loader)
+    host.persistence.stage(differences)
+
+    def keep_and_fail() -> None:
+        with host.persistence.commit(differences):
+            assert host.everything() != before
+            raise ValueError("not stored")
+
+    with pytest.raises(ValueError, match=r"^not stored$"):
+        keep_and_fail()
+    assert host.everything() == before
+    assert host.calls == [["systemctl", "daemon-reload"]]
+
+
 def test_a_file_that_could_not_be_put_back_is_named_and_its_old_content_is_there(tmp_path: Path) -> None:
     host = Host(tmp_path)
     host.write(_nft())
@@ -346,7 +370,7 @@ def test_a_file_that_could_not_be_put_back_is_named_and_its_old_content_is_there
     for at in range(100):
         host.persistence.stage(differences)
         with _failing(host, at, 10**6, errno.EROFS), pytest.raises(PersistError) as raised:
-            host.persistence.commit(differences)
+            host.commit(differences)
         stuck = str(raised.value).partition("not put back, their old content is beside them: ")[2]
         if f"/{UNIT}" in stuck and f"/{SCRIPT_RULES}" in host.text(UNIT):
             break
@@ -371,7 +395,7 @@ def test_a_read_only_directory_is_an_error_that_names_the_file(tmp_path: Path, l
         _failing(host, 0, 10**6, errno.EROFS),
         pytest.raises(PersistError, match=rf"^/{ENABLED} cannot be replaced: Read-only file system$"),
     ):
-        host.persistence.commit(Differences(remove=[ENABLED, UNIT]))
+        host.commit(Differences(remove=[ENABLED, UNIT]))
     assert host.everything() == before
 
 
