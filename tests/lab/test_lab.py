@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -219,6 +220,14 @@ class TestLife:
         assert lab.returncode == 7
         assert directory.name.startswith("playout-lab-")
         assert not directory.exists()
+
+    def test_may_be_known_in_a_directory_that_its_hosts_have_for_themselves(self, file: Path) -> None:
+        with TemporaryDirectory(dir="/var/tmp") as place:
+            inside = [sys.executable, str(PROGRAM), "exec", "client", "--", "ls", "/root", "/var/tmp"]
+            with self.start("run", "--directory", f"{place}/lab", str(file), "--", *inside) as lab:
+                said, errors = lab.communicate(timeout=30)
+        assert (lab.returncode, errors) == (0, "")
+        assert "/root:" in said
 
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
     def test_passes_signals_on_and_leaves_nothing(self, file: Path, number: signal.Signals) -> None:

@@ -61,7 +61,8 @@ def make_private(base: Path, name: str, managed: bool) -> None:
     if managed and len(layers) > 1:
         kernel.mount("overlay", "/usr", "overlay", kernel.MS_RDONLY, f"lowerdir={':'.join(layers)}")
     added = base / "packages-etc"
-    for target in _COPIED:
+    # Last what the lab's own directory lies in, which is then out of sight.
+    for target in sorted(_COPIED, key=base.is_relative_to):
         part = own / target.strip("/")
         upper, work = part / "upper", part / "work"
         upper.mkdir(parents=True)
@@ -75,7 +76,7 @@ def make_private(base: Path, name: str, managed: bool) -> None:
     kernel.mount("proc", "/proc", "proc", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC)
     # A mount of sysfs shows the network namespace of who mounted it.
     kernel.mount("sysfs", "/sys", "sysfs", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC)
-    # Last: the lab's directory may lie below one of these.
+    # The lab's directory may lie below one of these too.
     _empty_tmp()
     kernel.mount("tmpfs", "/run", "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "mode=755")
     Path("/run/lock").mkdir()
