@@ -226,19 +226,15 @@ def _types(kind: t.Any) -> t.Dict[str, t.Any]:
 
 def _checked(kind: t.Any, key: str, value: t.Any, path: str) -> t.Any:
     """Give a value the type that the field declares, or say what is wrong with it."""
-    if not _is(kind, key, value):
-        raise PolicyError(f"{path}.{key}: {value!r} is not a valid {key}")
-    return tuple(map(str, value)) if kind is Texts else str(value) if kind is str else value
-
-
-def _is(kind: t.Any, key: str, value: t.Any) -> bool:
     if kind is Texts:
-        return isinstance(value, (list, tuple)) and all(isinstance(entry, str) for entry in value)
-    if kind is str:
-        return isinstance(value, str) and (key not in _CHOICES or value in _CHOICES[key])
-    if kind in (bool, int):
-        return isinstance(value, int) and isinstance(value, bool) is (kind is bool)
-    return True
+        if isinstance(value, (list, tuple)) and all(isinstance(entry, str) for entry in value):
+            return tuple(map(str, value))
+    elif kind is str:
+        if isinstance(value, str) and (key not in _CHOICES or value in _CHOICES[key]):
+            return str(value)
+    elif kind not in (bool, int) or (isinstance(value, int) and isinstance(value, bool) is (kind is bool)):
+        return value
+    raise PolicyError(f"{path}.{key}: {value!r} is not a valid {key}")
 
 
 def _ports_by_protocol(value: t.Any, path: str) -> t.Dict[str, Texts]:
@@ -257,7 +253,8 @@ def _plain(value: t.Any) -> t.Any:
     if hasattr(value, "_asdict"):
         value = value._asdict()
     elif isinstance(value, (list, tuple)):
-        return [_plain(entry) for entry in value]
+        # Most of a policy is texts: a call for each would take longer than all the rest.
+        return [entry if isinstance(entry, str) else _plain(entry) for entry in value]
     if isinstance(value, Mapping):
-        return {key: _plain(entry) for key, entry in value.items()}
+        return {key: entry if isinstance(entry, str) else _plain(entry) for key, entry in value.items()}
     return value

@@ -69,6 +69,7 @@ def parse_network(text: str) -> t.Any:
     return ipaddress.ip_network(text)
 
 
+@functools.lru_cache(maxsize=None)
 def port_range(text: str) -> t.Tuple[int, int]:
     """Return the first and the last port of ``"80"`` or ``"20000-29999"``.
 
