@@ -14,7 +14,6 @@ from ansible_collections.playout.firewall.plugins.module_utils import (
     _confirm,
     _kernel,
     _managers,
-    _nft_published,
     _undo,
 )
 from ansible_collections.playout.firewall.plugins.module_utils._backend import (
@@ -103,8 +102,11 @@ def plan_work(machine: Machine, wish: Wish, open_backend: Open) -> Work:
     loader = parts[0][1].loader if parts else None
     work = Work(name, parts, persistence.compare(loader))
     _tell(work, policy, persistence)
-    if policy is not None and machine.objects is not None:
-        work.warnings += _nft_published.warnings(policy, wish.options.enforcement, machine.objects)
+    if policy is not None and any(entry.get("chain", {}).get("type") == "nat" for entry in machine.objects or ()):
+        # Late, as on most hosts nobody translates anything and every run would have to compile it.
+        from ansible_collections.playout.firewall.plugins.module_utils import _nft_published
+
+        work.warnings += _nft_published.warnings(policy, wish.options.enforcement, machine.objects or ())
     return work
 
 
