@@ -15,6 +15,7 @@ options:
     description:
       - The policy, as a dictionary or as JSON text, in the shape that P(playout.firewall.policy#lookup) returns.
       - Left out, it is the policy of this host, computed from the whole inventory.
+      - It is packed on its way to the host, and the C(invocation) of a result shows it packed.
       - Not used with O(state=absent).
     type: raw
   backend:
