@@ -75,17 +75,17 @@ def replace(machine: Machine, texts: t.Mapping[str, str], directory: str = DIREC
     :raises BackendError: naming what failed; the old files are in place.
     """
     with _waiting(texts, directory) as places:
-        write, keep, put, undo = [], [], [], []
+        write, keep, put, tidy, undo = [], [], [], [], []
         for path, place in places.items():
             target = os.path.realpath(machine.path(path))
             name, new, old = (shlex.quote(target + suffix) for suffix in ("", _NEW, _OLD))
             write.append(f"cp -p {name} {new}\ncat {shlex.quote(place)} >{new}\nsync {new}")
             keep.append(f"ln {name} {old}")
             put.append(f"mv -f {new} {name}")
+            tidy.append(f"rm -f {old}")
             undo.append(f"[ ! -e {old} ] || mv -f {old} {name}\nrm -f {new} {old}")
         left = "\n".join(f"rm -f {shlex.quote(path)}" for path in left_over(machine))
-        olds = "\n".join(f"rm -f {line.split(' ', 2)[2]}" for line in keep)
-        carry_out("\n".join([left, *write, *keep, *put, olds, ""]), "\n".join([*undo, ""]))
+        carry_out("\n".join([left, *write, *keep, *put, *tidy, ""]), "\n".join([*undo, ""]))
 
 
 def commands(machine: Machine) -> t.List[int]:

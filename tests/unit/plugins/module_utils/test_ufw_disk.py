@@ -69,6 +69,16 @@ def _ufw(machine: Machine) -> Iterator[subprocess.Popen[bytes]]:
         process.stdin.close()
 
 
+def test_a_file_that_lies_below_a_name_with_a_blank_is_replaced_and_leaves_nothing_beside_it(machine: Machine) -> None:
+    place = Path(machine.path("another place"))
+    place.mkdir()
+    Path(machine.path(RULES)).rename(place / "user.rules")
+    Path(machine.path(RULES)).symlink_to(place / "user.rules")
+    _replace(machine, {RULES: "new"})
+    assert _texts(machine)[0] == "new"
+    assert os.listdir(place) == ["user.rules"]
+
+
 def test_both_files_are_replaced_and_keep_their_mode(machine: Machine) -> None:
     Path(machine.path(RULES6)).chmod(0o600)
     _replace(machine, {RULES: "new", RULES6: "new 6"})
