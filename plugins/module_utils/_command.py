@@ -11,8 +11,9 @@ import typing as t
 
 from ansible_collections.playout.firewall.plugins.module_utils import _lock
 
-# Firewall tools live where an ordinary user's PATH does not look.
+# A shell ends with this and the signal's number for a program that a signal ended.
 _SHELL_SIGNALS = 128
+# Firewall tools live where an ordinary user's PATH does not look.
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import os
 import re
@@ -28,6 +27,7 @@ from ansible_collections.playout.firewall.plugins.module_utils._firewalld_object
 )
 from ansible_collections.playout.firewall.plugins.module_utils._intervals import union
 from ansible_collections.playout.firewall.plugins.module_utils._nft_match import Reader, Subject
+from ansible_collections.playout.firewall.plugins.module_utils._policy_check import address_range
 
 DIRECTORY = "etc/firewalld"
 TABLE = ("inet", "firewalld")
@@ -208,6 +208,4 @@ def _holds(body: t.Optional[t.Mapping[str, t.Any]], wanted: IpSet) -> bool:
     reader = Reader(Subject("forward", wanted.family, "tcp"), lambda _name: list(body.get("elem", ())))
     source = {"payload": {"protocol": "ip6" if wanted.family == "ipv6" else "ip", "field": "saddr"}}
     condition = reader.match({"op": "==", "left": source, "right": f"@{wanted.name}"})
-    networks = [ipaddress.ip_network(entry) for entry in wanted.entries]
-    addresses = union((int(network.network_address), int(network.broadcast_address)) for network in networks)
-    return condition.sure and condition.region.sources == addresses
+    return condition.sure and condition.region.sources == union(map(address_range, wanted.entries))

@@ -66,16 +66,18 @@ class NftablesBackend:
 
     def apply(self, change: Change) -> None:
         change.warnings.extend(_kernel.load_modules(change.plan.modules, self._machine.run))
-        with _nft_memory.remembering(self._machine, change.plan.text):
-            self._load(change.plan.text)
         if change.plan.text == REMOVAL:
             _nft_memory.forget(self._machine)
+            self._nft.load(REMOVAL)
+            return
+        with _nft_memory.remembering(self._machine, change.plan.text):
+            self._load(change.plan.text)
 
     def store(self, change: Change) -> None:
         """Nothing: a unit of ours loads the rules at boot."""
 
     def _load(self, text: str) -> None:
-        if text != REMOVAL and not self._ours():
+        if not self._ours():
             # What removes a table, even one that is not there, makes the kernel wait for all of its processors.
             with contextlib.suppress(NftError):
                 self._nft.load(text.replace(REMOVAL, CREATION, 1))

@@ -10,14 +10,13 @@ no conflict.
 from __future__ import annotations
 
 import bisect
-import ipaddress
 import typing as t
 
 from ansible_collections.playout.firewall.plugins.module_utils._intervals import Intervals, Region, union
 from ansible_collections.playout.firewall.plugins.module_utils._nft_conflicts import FAMILIES, HOOKS, Table
 from ansible_collections.playout.firewall.plugins.module_utils._nft_match import Condition, Reader, Subject
 from ansible_collections.playout.firewall.plugins.module_utils._policy import ANY, Policy, Rule
-from ansible_collections.playout.firewall.plugins.module_utils._policy_check import port_range
+from ansible_collections.playout.firewall.plugins.module_utils._policy_check import address_range, port_range
 
 _DROPS = ("drop", "reject", "queue")
 
@@ -125,5 +124,4 @@ def _parts(addresses: t.Sequence[str], subject: Subject) -> Intervals:
     """Return the addresses one by one; a side that is not named (the host itself) is everything."""
     if not addresses or ANY in addresses:
         return subject.addresses
-    networks = [ipaddress.ip_network(address) for address in addresses]
-    return tuple((int(network.network_address), int(network.broadcast_address)) for network in networks)
+    return tuple(map(address_range, addresses))

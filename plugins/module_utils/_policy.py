@@ -248,8 +248,6 @@ def _ports_by_protocol(value: t.Any, path: str) -> t.Dict[str, Texts]:
 
 
 def _plain(value: t.Any) -> t.Any:
-    if isinstance(value, str):
-        return value
     if hasattr(value, "_asdict"):
         value = value._asdict()
     elif isinstance(value, (list, tuple)):

@@ -69,6 +69,12 @@ def parse_network(text: str) -> t.Any:
     return ipaddress.ip_network(text)
 
 
+def address_range(text: str) -> t.Tuple[int, int]:
+    """Return the first and the last address of an address or a network, as numbers."""
+    network = parse_network(text)
+    return int(network.network_address), int(network.broadcast_address)
+
+
 @functools.lru_cache(maxsize=None)
 def port_range(text: str) -> t.Tuple[int, int]:
     """Return the first and the last port of ``"80"`` or ``"20000-29999"``.

@@ -151,10 +151,6 @@ class _Writer:
             yield from self._published_management()
             yield from self._governed_transit()
 
-    def _narrowed(self, protocol: str, ports: Intervals) -> Intervals:
-        """Return the ports without those of management, which is TCP."""
-        return subtract(ports, self.management_ports) if protocol == "tcp" else ports
-
     def _accepts(self, direction: str) -> t.Iterator[Statement]:
         for rule in self.policy.rules:
             if rule.direction == direction:
@@ -166,7 +162,7 @@ class _Writer:
 
     def _governed_transit(self) -> t.Iterator[Statement]:
         for index, transit in enumerate(self.policy.governed.forward):
-            ports = self._narrowed(transit.protocol, merge_ports(transit.ports))
+            ports = _narrowed(transit.protocol, transit.ports, self.management_ports)
             if ports:
                 yield Statement(
                     DROP,
@@ -264,10 +260,9 @@ class _Writer:
         if not self.gateway.hairpin:
             return
         for forward in self.policy.forwards:
-            ports = merge_ports(forward.to_ports)
-            if verdict == ACCEPT:
-                # Who manages comes in by a rule, or by playout_management.
-                ports = self._narrowed(forward.protocol, ports)
+            # Who manages comes in by a rule, or by playout_management.
+            spared = self.management_ports if verdict == ACCEPT else ()
+            ports = _narrowed(forward.protocol, forward.to_ports, spared)
             if not ports:
                 continue
             yield Statement(
@@ -322,9 +317,15 @@ def _accept_mixed(protocol: str, ports: Texts, sources: Texts, owner: str) -> t.
 
 def _governed(by_protocol: t.Mapping[str, Texts], spared: Intervals) -> t.Iterator[Statement]:
     for protocol, texts in sorted(by_protocol.items()):
-        ports = subtract(merge_ports(texts), spared if protocol == "tcp" else ())
+        ports = _narrowed(protocol, texts, spared)
         if ports:
             yield Statement(DROP, "governed", protocol=protocol, ports=ports)
+
+
+def _narrowed(protocol: str, texts: Texts, management: Intervals) -> Intervals:
+    """Return the ports without those of management, which is TCP."""
+    ports = merge_ports(texts)
+    return subtract(ports, management) if protocol == "tcp" else ports
 
 
 def _titled(identifier: str, comment: str) -> str:

@@ -156,7 +156,7 @@ class UfwBackend:
     def _enforce_again(self, plan: _Plan) -> None:
         kernels = self._ufw.kernels()
         wanted = self._wanted(plan, self._texts(), kernels)
-        users, helpers = _differences(self._ufw.listed(wanted, kernels), kernels)
+        users, helpers = _differences(self._ufw.listed(wanted, kernels), _in_force(kernels))
         if users or helpers:
             carry_out(change_script(wanted, helpers), self._way_back(kernels))
 
@@ -180,7 +180,7 @@ class UfwBackend:
         new = plan.spliced(old)
         now = _in_force(kernels)
         wanted = self._ufw.listed(self._wanted(plan, old, kernels), kernels)
-        users, helpers = _differences(wanted, kernels)
+        users, helpers = _differences(wanted, now)
         diff = [_rules_diff(family, now[family].user or (), wanted[family].user or ()) for family in users]
         diff += [_rules_diff(family, now[family].helper, wanted[family].helper) for family in helpers]
         written = [family.path for family in old if old[family] != new[family]]
@@ -248,10 +248,9 @@ class UfwBackend:
 
 
 def _differences(
-    listed: t.Mapping[Family, Wanted], kernels: Kernels
+    listed: t.Mapping[Family, Wanted], now: t.Mapping[Family, Wanted]
 ) -> t.Tuple[t.Sequence[Family], t.Sequence[Family]]:
     """Return the families whose user chains differ from what is wanted, and those whose helpers do."""
-    now = _in_force(kernels)
     users = [family for family, one in listed.items() if one.user not in (None, now[family].user)]
     return users, [family for family, one in listed.items() if one.helper != now[family].helper]
 

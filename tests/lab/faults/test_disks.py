@@ -43,6 +43,15 @@ def _says_old(outcome: Outcome, *parts: str) -> None:
         assert part in outcome.message
 
 
+def _stands_and_recovers(target: Target, injection: Injection, before: str) -> None:
+    """The old state is in force and in the same files; and once the fault is gone, a run brings the new one."""
+    target.check("old")
+    injection.end()
+    assert target.boot_files() == before
+    assert target.succeed("new").result["changed"]
+    target.check("new")
+
+
 @FAULTS
 @pytest.mark.parametrize("seconds", [0, 3000])
 def test_a_change_that_cannot_be_kept_is_not_made(
@@ -55,11 +64,7 @@ def test_a_change_that_cannot_be_kept_is_not_made(
         # Managers are not asked to write before it is confirmed.
         outcome = target.run("new", confirm=outcome.result["_confirm"])
     _says_old(outcome, reason)
-    target.check("old")
-    injection.end()
-    assert target.boot_files() == before
-    assert target.succeed("new").result["changed"]
-    target.check("new")
+    _stands_and_recovers(target, injection, before)
 
 
 @FAULTS
@@ -70,11 +75,7 @@ def test_a_change_that_cannot_be_kept_when_it_is_confirmed_is_taken_back(
     token = target.succeed("new", confirm_timeout=3000).result["_confirm"]
     fault(target, injection)
     _says_old(target.run("new", confirm=token), reason)
-    target.check("old")
-    injection.end()
-    assert target.boot_files() == before
-    assert target.succeed("new").result["changed"]
-    target.check("new")
+    _stands_and_recovers(target, injection, before)
 
 
 @FAULTS

@@ -24,6 +24,7 @@ from ansible_collections.playout.firewall.plugins.module_utils._statements impor
     Statements,
     statements,
 )
+from ansible_collections.playout.firewall.tests.unit.plugins.module_utils.policies import forward_with, rule_with
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -46,24 +47,13 @@ def _names(objects: Objects) -> list[str]:
     return [policy.name for policy in objects.policies]
 
 
-def _rule(**parts: Any) -> dict[str, Any]:
-    base = {"id": "a", "services": ["a"], "direction": "in", "family": "ipv4", "protocol": "tcp", "ports": ["80"]}
-    return {**base, "sources": ["any"], "destinations": [], "comment": "", **parts}
-
-
-def _forward(**parts: Any) -> dict[str, Any]:
-    base = {"id": "f", "services": ["f"], "family": "ipv4", "protocol": "tcp", "external_addresses": ["203.0.113.1"]}
-    ends = {"external_ports": ["8080"], "to_address": "10.0.0.1", "to_ports": ["80"], "sources": ["any"], "comment": ""}
-    return {**base, **ends, **parts}
-
-
 def _published(**gateway: Any) -> dict[str, Any]:
     sources = ["198.51.100.1", "198.51.100.2"]
     transit = {"family": "ipv4", "protocol": "tcp", "ports": ["80"], "sources": ["any"], "destinations": ["10.0.0.1"]}
     both = {"wan_interfaces": ["w"], "lan_interfaces": ["l"], "transit": "leave", "hairpin": False}
     return {
-        "rules": [_rule(direction="forward", sources=sources, destinations=["10.0.0.1"])],
-        "forwards": [_forward()],
+        "rules": [rule_with(direction="forward", sources=sources, destinations=["10.0.0.1"])],
+        "forwards": [forward_with()],
         "governed": {"forward": [transit]},
         "gateway": {**both, **gateway},
     }
@@ -87,7 +77,7 @@ def test_there_are_golden_policies() -> None:
 
 
 def test_planned_sources_come_before_the_drop_of_all_others() -> None:
-    objects, rest = _settled(rules=[_rule(sources=["192.0.2.1"])], governed={"in": {"tcp": ["80"]}})
+    objects, rest = _settled(rules=[rule_with(sources=["192.0.2.1"])], governed={"in": {"tcp": ["80"]}})
     assert _rules(objects, "in") == [
         'rule priority="100" family="ipv4" source address="192.0.2.1" port port="80" protocol="tcp" accept',
         'rule priority="200" port port="80" protocol="tcp" drop',
@@ -98,7 +88,7 @@ def test_planned_sources_come_before_the_drop_of_all_others() -> None:
 def test_what_denies_everything_else_stands_beside_and_spares_others_bans() -> None:
     objects, rest = _settled(
         enforcement="default_deny",
-        rules=[_rule(sources=["192.0.2.1"])],
+        rules=[rule_with(sources=["192.0.2.1"])],
         management={"ports": ["22"], "sources": ["192.0.2.0/24"]},
     )
     assert [line.verdict for line in rest.input] == [ACCEPT, ACCEPT, DROP]
@@ -123,23 +113,23 @@ def test_a_drop_that_could_hit_dhcp_stands_beside(ports: str) -> None:
 
 def test_equal_lists_share_a_set_that_is_named_by_its_content() -> None:
     sources = ["192.0.2.1", "192.0.2.2"]
-    objects, _rest = _settled(rules=[_rule(sources=sources), _rule(id="b", protocol="udp", sources=sources)])
+    objects, _rest = _settled(rules=[rule_with(sources=sources), rule_with(id="b", protocol="udp", sources=sources)])
     [made] = objects.ipsets
     assert made.entries == tuple(sources)
     assert all(f'source ipset="{made.name}"' in rule for rule in _rules(objects, "in"))
-    other, _rest = _settled(rules=[_rule(sources=[*sources, "192.0.2.3"])])
+    other, _rest = _settled(rules=[rule_with(sources=[*sources, "192.0.2.3"])])
     assert other.ipsets[0].name != made.name
     # The kernel's ipsets have at most 31 letters, and the names of ours are alike on every firewalld.
     assert len(made.name) <= 31
 
 
 def test_two_rules_that_say_the_same_are_one() -> None:
-    objects, _rest = _settled(rules=[_rule(), _rule(id="b")])
+    objects, _rest = _settled(rules=[rule_with(), rule_with(id="b")])
     assert len(_rules(objects, "in")) == 1
 
 
 def test_an_old_firewalld_gets_a_rule_for_each_destination() -> None:
-    out = _rule(direction="out", sources=[], destinations=["192.0.2.1", "192.0.2.2"])
+    out = rule_with(direction="out", sources=[], destinations=["192.0.2.1", "192.0.2.2"])
     old, _rest = _settled(Site({}, (0, 9, 11)), rules=[out])
     assert (len(_rules(old, "out")), old.ipsets) == (2, ())
     new, _rest = _settled(rules=[out])
@@ -176,7 +166,7 @@ def test_a_forward_stands_beside_where_firewalld_cannot_tell_the_packets_apart(z
     dynamic = changed.pop("dynamic", False)
     parts = _published(**changed)
     if dynamic:
-        parts["forwards"] = [_forward(external_addresses=[])]
+        parts["forwards"] = [forward_with(external_addresses=[])]
     objects, rest = _settled(Site(zones, (1, 3, 3)), **parts)
     assert _names(objects) == ["playout-forward"]
     assert rest.translate

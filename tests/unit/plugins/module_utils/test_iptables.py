@@ -14,6 +14,7 @@ from ansible_collections.playout.firewall.plugins.module_utils._iptables import 
 from ansible_collections.playout.firewall.plugins.module_utils._iptables_script import table_text
 from ansible_collections.playout.firewall.plugins.module_utils._policy import Policy
 from ansible_collections.playout.firewall.plugins.module_utils._statements import Connection, Options
+from ansible_collections.playout.firewall.tests.unit.plugins.module_utils.policies import forward_with, rule_with
 
 GOLDEN = Path(__file__).parents[3] / "golden" / "iptables"
 # The same policies as for nftables, so that the two can be read side by side.
@@ -41,17 +42,6 @@ def _lines(rules: Rules, chain: str, table: str = "filter", family: str = "ipv4"
     return list(rules.tables[family, table].chains[chain])
 
 
-def _rule(**parts: Any) -> dict[str, Any]:
-    base = {"id": "a", "services": ["a"], "direction": "in", "family": "ipv4", "protocol": "tcp", "ports": ["80"]}
-    return {**base, "sources": ["any"], "destinations": [], "comment": "", **parts}
-
-
-def _forward(**parts: Any) -> dict[str, Any]:
-    base = {"id": "f", "services": ["f"], "family": "ipv4", "protocol": "tcp", "external_addresses": ["203.0.113.1"]}
-    ends = {"external_ports": ["8080"], "to_address": "10.0.0.1", "to_ports": ["80"], "sources": ["any"], "comment": ""}
-    return {**base, **ends, **parts}
-
-
 def _gateway(**parts: Any) -> dict[str, Any]:
     return {"wan_interfaces": ["w"], "lan_interfaces": ["l"], "transit": "leave", "hairpin": False, **parts}
 
@@ -70,32 +60,32 @@ def test_there_is_a_golden_file_for_each_policy() -> None:
 
 
 def test_a_list_of_addresses_is_one_rule_with_a_set_named_after_what_it_holds() -> None:
-    rules = _rendered(rules=[_rule(sources=["192.0.2.2", "192.0.2.1"])])
+    rules = _rendered(rules=[rule_with(sources=["192.0.2.2", "192.0.2.1"])])
     [(name, made)] = _sets(rules)
     assert (made.kind, made.elements) == ("ip", ("192.0.2.1", "192.0.2.2"))
     assert _lines(rules, "PLAYOUT-INPUT")[-1] == (
         f'-m set --match-set {name} src -p tcp --dport 80 -m comment --comment "a" -j ACCEPT'
     )
-    other = _rendered(rules=[_rule(sources=["192.0.2.2", "192.0.2.3"])])
+    other = _rendered(rules=[rule_with(sources=["192.0.2.2", "192.0.2.3"])])
     assert [name for name, _made in _sets(other)] != [name]
 
 
 def test_equal_lists_share_a_set_and_families_do_not() -> None:
     sources = ["192.0.2.1", "198.51.100.0/24"]
-    sixes = _rule(id="c", family="ipv6", sources=["2001:db8::1", "2001:db8::2"])
-    rules = _rendered(rules=[_rule(sources=sources), _rule(id="b", protocol="udp", sources=sources), sixes])
+    sixes = rule_with(id="c", family="ipv6", sources=["2001:db8::1", "2001:db8::2"])
+    rules = _rendered(rules=[rule_with(sources=sources), rule_with(id="b", protocol="udp", sources=sources), sixes])
     assert sorted(name.partition("-")[2].partition("-")[0] for name in rules.sets) == ["ip6", "net4"]
 
 
 def test_names_of_sets_are_short_enough_for_the_kernel() -> None:
-    rules = _rendered(rules=[_rule(id="x" * 200, family="ipv6", sources=["2001:db8::/48", "2001:db9::/48"])])
+    rules = _rendered(rules=[rule_with(id="x" * 200, family="ipv6", sources=["2001:db8::/48", "2001:db9::/48"])])
     assert all(len(name) <= 31 for name in rules.sets)
     assert len(rules.sets) == 1
 
 
 def test_without_sets_there_is_a_rule_for_each_pair_of_addresses() -> None:
     addresses = {"sources": ["192.0.2.1", "192.0.2.5"], "destinations": ["10.0.0.1", "10.0.0.5"]}
-    rules = _rendered(with_sets=False, rules=[_rule(direction="forward", **addresses)])
+    rules = _rendered(with_sets=False, rules=[rule_with(direction="forward", **addresses)])
     assert not rules.sets
     assert [line.split()[1:4:2] for line in _lines(rules, "PLAYOUT-FORWARD")[2:]] == [
         [source, destination] for source in addresses["sources"] for destination in addresses["destinations"]
@@ -104,7 +94,7 @@ def test_without_sets_there_is_a_rule_for_each_pair_of_addresses() -> None:
 
 def test_ports_are_cut_into_what_one_rule_can_hold() -> None:
     single = [str(port) for port in range(10, 40, 2)]
-    lines = _lines(_rendered(rules=[_rule(ports=[*single, "50-59"])]), "PLAYOUT-INPUT")[3:]
+    lines = _lines(_rendered(rules=[rule_with(ports=[*single, "50-59"])]), "PLAYOUT-INPUT")[3:]
     assert [line.partition(" -m comment")[0] for line in lines] == [
         f"-p tcp -m multiport --dports {','.join(single)}",
         "-p tcp --dport 50:59",
@@ -113,12 +103,12 @@ def test_ports_are_cut_into_what_one_rule_can_hold() -> None:
 
 def test_a_range_takes_two_slots() -> None:
     ranges = [f"{first}-{first + 5}" for first in range(100, 260, 20)]
-    lines = _lines(_rendered(rules=[_rule(ports=ranges)]), "PLAYOUT-INPUT")[3:]
+    lines = _lines(_rendered(rules=[rule_with(ports=ranges)]), "PLAYOUT-INPUT")[3:]
     assert [line.count(":") for line in lines] == [7, 1]
 
 
 def test_a_chain_without_rules_is_not_made() -> None:
-    rules = _rendered(rules=[_rule()])
+    rules = _rendered(rules=[rule_with()])
     assert list(rules.tables) == [("ipv4", "filter")]
     assert [jump.chain for jump in rules.tables["ipv4", "filter"].jumps] == ["INPUT"]
     assert not _rendered().tables
@@ -142,7 +132,7 @@ def test_the_connection_in_use_comes_first() -> None:
 
 
 def test_hairpin_on_a_dynamic_gateway_takes_only_what_is_sent_to_the_gateway() -> None:
-    rules = _rendered(forwards=[_forward(external_addresses=[])], gateway=_gateway(hairpin=True))
+    rules = _rendered(forwards=[forward_with(external_addresses=[])], gateway=_gateway(hairpin=True))
     from_outside, from_inside = _lines(rules, "PLAYOUT-DNAT", "nat")
     assert from_outside.startswith("-i w -p tcp --dport 8080 -m addrtype --dst-type LOCAL -m comment")
     assert from_inside.startswith(
@@ -152,7 +142,7 @@ def test_hairpin_on_a_dynamic_gateway_takes_only_what_is_sent_to_the_gateway() -
 
 def test_an_ipv6_target_with_a_port_is_in_brackets() -> None:
     rules = _rendered(
-        forwards=[_forward(family="ipv6", external_addresses=["2001:db8::1"], to_address="2001:db8:f::1")]
+        forwards=[forward_with(family="ipv6", external_addresses=["2001:db8::1"], to_address="2001:db8:f::1")]
     )
     assert _lines(rules, "PLAYOUT-DNAT", "nat", "ipv6")[0].endswith("-j DNAT --to-destination [2001:db8:f::1]:80")
 
@@ -169,7 +159,7 @@ def test_several_inside_interfaces_are_left_out_by_a_chain() -> None:
 
 def test_a_published_management_port_is_dropped_by_what_it_was_sent_to() -> None:
     rules = _rendered(
-        forwards=[_forward(to_ports=["22"], external_addresses=["203.0.113.1", "203.0.113.2"])],
+        forwards=[forward_with(to_ports=["22"], external_addresses=["203.0.113.1", "203.0.113.2"])],
         gateway=_gateway(),
         management={"ports": ["22"], "sources": []},
     )
@@ -183,15 +173,19 @@ def test_a_published_management_port_is_dropped_by_what_it_was_sent_to() -> None
     ("forward", "before"),
     [
         pytest.param(
-            _forward(external_ports=["2121"], to_ports=["21"]), ["-d 203.0.113.1 -i w -p tcp --dport 2121"], id="port"
+            forward_with(external_ports=["2121"], to_ports=["21"]),
+            ["-d 203.0.113.1 -i w -p tcp --dport 2121"],
+            id="port",
         ),
         pytest.param(
-            _forward(external_ports=["20-30"], to_ports=["20-30"]),
+            forward_with(external_ports=["20-30"], to_ports=["20-30"]),
             ["-d 203.0.113.1 -i w -p tcp --dport 21"],
             id="range",
         ),
-        pytest.param(_forward(), [], id="another port"),
-        pytest.param(_forward(external_ports=["21"], to_ports=["21"], to_address="10.0.0.2"), [], id="another target"),
+        pytest.param(forward_with(), [], id="another port"),
+        pytest.param(
+            forward_with(external_ports=["21"], to_ports=["21"], to_address="10.0.0.2"), [], id="another target"
+        ),
     ],
 )
 def test_a_helper_is_assigned_before_the_translation_to_what_will_be_translated(
@@ -207,7 +201,7 @@ def test_a_helper_is_assigned_before_the_translation_to_what_will_be_translated(
 
 
 def test_a_long_comment_is_cut_to_what_the_kernel_takes_without_cutting_a_letter() -> None:
-    line = _lines(_rendered(rules=[_rule(comment="ü" * 200)]), "PLAYOUT-INPUT")[-1]
+    line = _lines(_rendered(rules=[rule_with(comment="ü" * 200)]), "PLAYOUT-INPUT")[-1]
     comment = line.split('"')[1]
     assert len(comment.encode()) in (254, 255)
     assert set(comment) == {"a", ":", " ", "ü"}

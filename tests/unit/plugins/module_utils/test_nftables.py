@@ -13,6 +13,7 @@ import yaml
 from ansible_collections.playout.firewall.plugins.module_utils._nftables import render
 from ansible_collections.playout.firewall.plugins.module_utils._policy import Policy
 from ansible_collections.playout.firewall.plugins.module_utils._statements import Connection, Options
+from ansible_collections.playout.firewall.tests.unit.plugins.module_utils.policies import rule_with
 
 GOLDEN = Path(__file__).parents[3] / "golden" / "nftables"
 CASES = sorted(path.stem for path in GOLDEN.glob("*.yml"))
@@ -20,11 +21,6 @@ CASES = sorted(path.stem for path in GOLDEN.glob("*.yml"))
 
 def _rendered(enforcement: str = "scoped", connection: Connection | None = None, **parts: Any) -> str:
     return render(Policy.from_dict({"host": "h", **parts}), Options(enforcement, connection))
-
-
-def _rule(**parts: Any) -> dict[str, Any]:
-    base = {"id": "a", "services": ["a"], "direction": "in", "family": "ipv4", "protocol": "tcp", "ports": ["80"]}
-    return {**base, "sources": ["any"], "destinations": [], "comment": "", **parts}
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -47,30 +43,32 @@ def test_the_text_replaces_the_table_in_one_transaction_also_when_there_is_none(
 
 
 def test_overlapping_ports_and_networks_become_what_nft_accepts() -> None:
-    text = _rendered(rules=[_rule(ports=["20001", "20001-29999"], sources=["10.0.0.0/8", "10.1.0.0/16", "192.0.2.1"])])
+    text = _rendered(
+        rules=[rule_with(ports=["20001", "20001-29999"], sources=["10.0.0.0/8", "10.1.0.0/16", "192.0.2.1"])]
+    )
     assert "tcp dport 20001-29999 accept" in text
     assert "10.0.0.0/8, 192.0.2.1\n" in text
     assert "10.1.0.0" not in text
 
 
 def test_plain_addresses_make_a_hash_and_networks_an_interval_set() -> None:
-    assert "flags interval" not in _rendered(rules=[_rule(sources=["192.0.2.1", "192.0.2.2"])])
-    assert "flags interval" in _rendered(rules=[_rule(sources=["192.0.2.1", "198.51.100.0/24"])])
+    assert "flags interval" not in _rendered(rules=[rule_with(sources=["192.0.2.1", "192.0.2.2"])])
+    assert "flags interval" in _rendered(rules=[rule_with(sources=["192.0.2.1", "198.51.100.0/24"])])
 
 
 def test_equal_source_lists_share_one_set() -> None:
     sources = ["192.0.2.1", "192.0.2.2"]
-    text = _rendered(rules=[_rule(sources=sources), _rule(id="b", protocol="udp", sources=sources)])
+    text = _rendered(rules=[rule_with(sources=sources), rule_with(id="b", protocol="udp", sources=sources)])
     assert text.count("\tset ") == 1
     assert text.count("@rule.a.saddr.ipv4") == 2
 
 
 def test_any_still_says_the_family() -> None:
-    assert "meta nfproto ipv6 tcp dport 80 accept" in _rendered(rules=[_rule(family="ipv6")])
+    assert "meta nfproto ipv6 tcp dport 80 accept" in _rendered(rules=[rule_with(family="ipv6")])
 
 
 def test_a_long_comment_is_cut_to_what_nft_takes_without_cutting_a_letter() -> None:
-    text = _rendered(rules=[_rule(comment="ü" * 100)])
+    text = _rendered(rules=[rule_with(comment="ü" * 100)])
     comment = text.split('"a: ')[1].split('"')[0]
     assert set(comment) == {"ü"}
     assert len(f"a: {comment}".encode()) <= 127

@@ -22,6 +22,7 @@ from ansible_collections.playout.firewall.plugins.module_utils._ufw import (
     render,
 )
 from ansible_collections.playout.firewall.plugins.module_utils._ufw_file import splice
+from ansible_collections.playout.firewall.tests.unit.plugins.module_utils.policies import rule_with
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -32,11 +33,6 @@ CASES = sorted(path.stem for path in GOLDEN.glob("*.yml"))
 def _rendered(family: Family = IPV4, enforcement: str = "scoped", **parts: Any) -> list[UfwRule]:
     policy = Policy.from_dict({"host": "h", **parts})
     return render(statements(policy, Options(enforcement)), family)
-
-
-def _rule(**parts: Any) -> dict[str, Any]:
-    base = {"id": "a", "services": ["a"], "direction": "in", "family": "ipv4", "protocol": "tcp", "ports": ["80"]}
-    return {**base, "sources": ["any"], "destinations": [], "comment": "", **parts}
 
 
 def _fields(rule: UfwRule) -> str:
@@ -71,22 +67,22 @@ def test_what_is_about_both_families_is_a_rule_in_each() -> None:
 
 
 def test_what_is_about_one_family_is_not_in_the_other() -> None:
-    rules = [_rule(), _rule(id="b", family="ipv6", sources=["2001:db8::/64"])]
+    rules = [rule_with(), rule_with(id="b", family="ipv6", sources=["2001:db8::/64"])]
     assert [_fields(rule) for rule in _rendered(IPV4, rules=rules)] == ["allow tcp 80 0.0.0.0/0 any 0.0.0.0/0 in"]
     assert [_fields(rule) for rule in _rendered(IPV6, rules=rules)] == ["allow tcp 80 ::/0 any 2001:db8::/64 in"]
 
 
 def test_there_is_a_rule_for_each_source_in_and_for_each_destination_out() -> None:
-    sources = _rendered(rules=[_rule(sources=["10.0.0.1", "10.1.0.0/16"])])
+    sources = _rendered(rules=[rule_with(sources=["10.0.0.1", "10.1.0.0/16"])])
     assert [rule.src for rule in sources] == ["10.0.0.1", "10.1.0.0/16"]
-    out = _rule(direction="out", sources=[], destinations=["10.0.0.1", "10.0.0.2"])
+    out = rule_with(direction="out", sources=[], destinations=["10.0.0.1", "10.0.0.2"])
     assert [(rule.dst, rule.direction) for rule in _rendered(rules=[out])] == [("10.0.0.1", "out"), ("10.0.0.2", "out")]
 
 
 @given(st.lists(st.tuples(st.integers(1, 65000), st.integers(0, 500)), min_size=1, max_size=60))
 def test_rules_hold_all_ports_and_no_more_than_ufw_takes(ranges: list[tuple[int, int]]) -> None:
     ports = [f"{first}-{first + more}" if more else str(first) for first, more in ranges]
-    texts = [rule.dport for rule in _rendered(rules=[_rule(ports=ports)])]
+    texts = [rule.dport for rule in _rendered(rules=[rule_with(ports=ports)])]
     # ufw's own check.
     assert all(text.count(",") + text.count(":") <= 14 for text in texts)
     wanted = {port for first, more in ranges for port in range(first, first + more + 1)}
@@ -94,7 +90,7 @@ def test_rules_hold_all_ports_and_no_more_than_ufw_takes(ranges: list[tuple[int,
 
 
 def test_a_rule_that_an_earlier_one_decides_is_left_out_because_ufw_takes_them_for_one() -> None:
-    rules = [_rule(id="first"), _rule(id="second")]
+    rules = [rule_with(id="first"), rule_with(id="second")]
     [rule] = _rendered(rules=rules, governed={"in": {"tcp": ["80"]}})
     assert (rule.action, rule.comment) == ("allow", "playout.firewall: first")
 
@@ -118,7 +114,7 @@ def test_what_a_host_cannot_do_without_is_accepted_before_a_drop_of_ours(
 
 
 def test_every_comment_begins_with_our_mark_and_has_no_apostrophe() -> None:
-    [rule] = _rendered(rules=[_rule(comment="the operator's browsers " + "ü" * 200)])
+    [rule] = _rendered(rules=[rule_with(comment="the operator's browsers " + "ü" * 200)])
     assert rule.comment.startswith("playout.firewall: a: the operators browsers ü")
     assert len(rule.comment.encode()) <= 140
     assert f"comment={rule.comment.encode().hex()}\n" in rule.written(IPV4)
