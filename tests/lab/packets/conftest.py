@@ -84,13 +84,15 @@ class Site:
         """The same for a port without a listener."""
         return self.administrator.closed or "refused"
 
-    def probe(self, host: str, *targets: str) -> list[str]:
+    def probe(self, host: str, *targets: str, patiently: bool = False) -> list[str]:
         """Who answers each ``tcp 10.0.0.1 80`` from a host: ``cms``, ``echo``, or ``refused``, ``rejected``,
         ``filtered``.
+
+        :param patiently: a packet that is lost may be sent again, and an error that the kernel did not send, asked for.
         """
         split = [target.split() for target in targets]
         wanted = [[protocol, address, int(port)] for protocol, address, port in split]
-        words: list[str] = self._drive(host, "probe", wanted)
+        words: list[str] = self._drive(host, "probe-patiently" if patiently else "probe", wanted)
         return [word.removeprefix("udp ").split()[0] for word in words]
 
     def apply(self, host: str, policy: dict[str, Any], enforcement: str = "scoped", **more: Any) -> dict[str, Any]:

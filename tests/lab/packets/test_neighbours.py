@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import threading
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ from typing import Any
 import pytest
 from playout_lab import managers
 
-from .conftest import BACKENDS, DRIVER, PYTHON
+from .conftest import BACKENDS
 from .neighbours import NEIGHBOURS
 from .policies import PLAYERS, policy, rule
 
@@ -44,15 +43,13 @@ def neighbour(request: pytest.FixtureRequest, site: Any) -> Iterator[Any]:
 @contextlib.contextmanager
 def _asked_all_the_time(site: Any, *targets: str) -> Iterator[list[list[str]]]:
     """The answers that the stranger gets again and again."""
-    split = [[protocol, address, int(port)] for protocol, address, port in (target.split() for target in targets)]
     answers: list[list[str]] = []
     done = threading.Event()
 
     def ask() -> None:
         while not done.is_set():
             # Patient: who changes rules may make a packet wait, but not a connection fail.
-            asked = site.lab.exec("stranger", PYTHON, str(DRIVER), "probe-patiently", input=json.dumps(split))
-            answers.append([word.split()[0] for word in json.loads(asked.stdout)])
+            answers.append(site.probe("stranger", *targets, patiently=True))
 
     thread = threading.Thread(target=ask)
     thread.start()
@@ -66,7 +63,7 @@ def _asked_all_the_time(site: Any, *targets: str) -> Iterator[list[list[str]]]:
 # A ban may be of all ports and an error instead of silence, so that a stranger is only asserted not to get in.
 @pytest.mark.parametrize("enforcement", ["scoped", "default_deny"])
 def test_a_neighbour_works_before_during_and_after(site: Any, neighbour: Any, enforcement: str) -> None:
-    before = site.probe("stranger", *neighbour.targets)
+    before = site.probe("stranger", *neighbour.targets, patiently=True)
     rules = site.rules()
     with _asked_all_the_time(site, *neighbour.targets) as answers:
         site.apply("gateway", FIRST, enforcement)
@@ -81,10 +78,10 @@ def test_a_neighbour_works_before_during_and_after(site: Any, neighbour: Any, en
 
 @pytest.mark.parametrize("enforcement", ["scoped", "default_deny"])
 def test_a_neighbour_that_starts_anew_is_no_difference_to_us(site: Any, neighbour: Any, enforcement: str) -> None:
-    before = site.probe("stranger", *neighbour.targets)
+    before = site.probe("stranger", *neighbour.targets, patiently=True)
     site.apply("gateway", FIRST, enforcement)
     neighbour.restart(site)
-    assert site.probe("stranger", *neighbour.targets) == before
+    assert site.probe("stranger", *neighbour.targets, patiently=True) == before
     assert site.probe("player", "tcp 203.0.113.1 80") == ["gateway"]
     assert site.probe("stranger", "tcp 203.0.113.1 80") != ["gateway"]
     change = site.compare("gateway", FIRST, enforcement)
